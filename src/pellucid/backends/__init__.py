@@ -1,0 +1,1 @@
+"""Loops or graph to a callable: `reference` (NumPy) and `native` (LLVM). Neither imports the other."""

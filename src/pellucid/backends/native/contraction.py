@@ -1,0 +1,238 @@
+"""Matrix products: register tiles of the result, held while the shared axis runs by.
+
+Lanes run along whichever axis lies together in memory: a column axis of the result (each step multiplies one spread
+element by a vector), or the shared axis (each step multiplies vector by vector, and lanes are joined at the end).
+The tile is as large as the registers allow: Goto and van de Geijn, *Anatomy of High-Performance Matrix
+Multiplication*, 2008.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ...core.indices import Index
+from ...schedule.loops import Buffer, Product
+from .arithmetic import Value, memory_type
+
+if TYPE_CHECKING:
+    from .emit import Emitter
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A matrix in memory: its first element's address and its strides along rows and columns."""
+
+    address: str
+    rows: int
+    columns: int
+    dtype: str
+
+
+class Contraction:
+    """Writes one product C[m, n] = Σₖ A[m, k] · B[k, n]."""
+
+    def __init__(self, emitter: Emitter, product: Product) -> None:
+        self.emitter, self.writer, self.b = emitter, emitter.writer, emitter.b
+        (m, self.m), (n, self.n), (k, self.k) = product.m, product.n, product.k
+        self.left = self._operand(product.left.buffer, product.left.index, m, k)
+        self.right = self._operand(product.right.buffer, product.right.index, k, n)
+        self.result = self._operand(product.buffer, product.index, m, n)
+        self.lanes = emitter.target.lanes(product.buffer.dtype)
+        self.registers = 32 if emitter.target.vector_bits == 512 else 16
+
+    def _operand(self, buffer: Buffer, index: Index, row: str, column: str) -> Operand:
+        base = index.replace({row: Index(), column: Index()})
+        kind = memory_type(buffer.dtype)
+        address = self.writer.address(self.emitter.addresses[buffer], self.emitter._offset(base), kind)
+        return Operand(address, index.coefficient(row), index.coefficient(column), buffer.dtype)
+
+    def write(self) -> None:
+        """Write the product."""
+        if self.right.columns != 1 and self.left.rows == 1:
+            self._swap()
+        if self.right.columns != 1 and self.right.rows == 1 and self.left.columns == 1:
+            self._along_shared_axis()
+        else:
+            self._along_columns()
+
+    def _swap(self) -> None:
+        """Compute the transposed product, C' = B' A', so that lanes run along the rows."""
+
+        def turned(x: Operand) -> Operand:
+            return Operand(x.address, x.columns, x.rows, x.dtype)
+
+        self.left, self.right, self.result = turned(self.right), turned(self.left), turned(self.result)
+        self.m, self.n = self.n, self.m
+
+    # lanes along the columns of the result
+
+    def _along_columns(self) -> None:
+        vectors = -(-self.n // self.lanes)
+        wide = 1 if vectors == 1 else 2 if vectors == 2 or self.registers == 16 else 3 if vectors % 3 == 0 else 4
+        high = max(1, (self.registers - 2 - wide) // wide)
+        full, rest = divmod(self.n, wide * self.lanes)
+        if full:
+            with self._counted(full) as tile:
+                self._column_panel(self.writer.multiply(tile, wide * self.lanes), wide, 0, high)
+        if rest:
+            few, tail = -(-rest // self.lanes), rest % self.lanes
+            high = max(1, (self.registers - 2 - few) // few)
+            self._column_panel(full * wide * self.lanes, few, tail, high)
+
+    def _column_panel(self, column: str | int, wide: int, tail: int, high: int) -> None:
+        for start, rows, times in split(self.m, high):
+            with self._counted(times) as tile:
+                row = self.writer.add(self.writer.multiply(tile, rows), start)
+                self._column_tile(row, rows, column, wide, tail)
+
+    def _column_tile(self, row: str | int, rows: int, column: str | int, wide: int, tail: int) -> None:
+        left = self._at(self.left, row, 0)
+        right = self._at(self.right, 0, column)
+        sums = self._sums(rows * wide)
+        last = self._mask(tail)
+
+        def term(k: str | int) -> None:
+            vectors = [self._row_vector(right, k, v, last if v == wide - 1 else None) for v in range(wide)]
+            for r in range(rows):
+                offset = self.writer.add(self.writer.multiply(k, self.left.columns), r * self.left.rows)
+                element = self._load(left, offset)
+                for v in range(wide):
+                    self._add_product(sums[r * wide + v], element, vectors[v])
+
+        self._over_shared(term)
+        for r in range(rows):
+            for v in range(wide):
+                target = self._at(self.result, self.writer.add(row, r), self.writer.add(column, v * self.lanes))
+                self._store_vector(self._sum(sums[r * wide + v]), target, last if v == wide - 1 else None)
+
+    def _row_vector(self, base: str, k: str | int, vector: int, mask: Value | None) -> Value:
+        stride = self.right.columns
+        offset = self.writer.add(self.writer.multiply(k, self.right.rows), vector * self.lanes * stride)
+        address = self.writer.address(base, offset, memory_type(self.right.dtype))
+        if stride == 1:
+            return self.b.load(address, self.right.dtype, self.lanes, mask)
+        return self.b.gather(address, self._jumps(stride), self.right.dtype, mask)
+
+    def _store_vector(self, value: Value, address: str, mask: Value | None) -> None:
+        if self.result.columns == 1:
+            self.b.store(value, address, mask)
+        else:
+            self.b.scatter(value, address, self._jumps(self.result.columns), mask)
+
+    def _jumps(self, stride: int) -> Value:
+        step = self.b.iota(self.lanes, "int64")
+        return self.b.multiply(step, self.b.constant(stride, like=step))
+
+    # lanes along the shared axis
+
+    def _along_shared_axis(self) -> None:
+        wide = min(self.n, 8)
+        high = max(1, (self.registers - 2) // (wide + 1))
+        for start, columns, times in split(self.n, wide):
+            with self._counted(times) as tile:
+                column = self.writer.add(self.writer.multiply(tile, columns), start)
+                for first, rows, repeats in split(self.m, high):
+                    with self._counted(repeats) as block:
+                        row = self.writer.add(self.writer.multiply(block, rows), first)
+                        self._shared_tile(row, rows, column, columns)
+
+    def _shared_tile(self, row: str | int, rows: int, column: str | int, columns: int) -> None:
+        left, right = self._at(self.left, row, 0), self._at(self.right, 0, column)
+        sums = self._sums(rows * columns)
+
+        def term(k: str | int, mask: Value | None = None) -> None:
+            across = [self._vector(left, r * self.left.rows, k, self.left.dtype, mask) for r in range(rows)]
+            for c in range(columns):
+                down = self._vector(right, c * self.right.columns, k, self.right.dtype, mask)
+                for r in range(rows):
+                    self._add_product(sums[r * columns + c], across[r], down)
+
+        whole = self.k // self.lanes * self.lanes
+        if whole:
+            with self.writer.loop(0, whole, self.lanes) as k:
+                term(k)
+        if self.k % self.lanes:
+            term(whole, self._mask(self.k % self.lanes))
+        for r in range(rows):
+            for c in range(columns):
+                total = self.b.reduce_lanes(lambda b, x, y: b.add(x, y), self._sum(sums[r * columns + c]))
+                self.b.store(total, self._at(self.result, self.writer.add(row, r), self.writer.add(column, c)))
+
+    def _vector(self, base: str, offset: int, k: str | int, dtype: str, mask: Value | None) -> Value:
+        address = self.writer.address(base, self.writer.add(k, offset), memory_type(dtype))
+        return self.b.load(address, dtype, self.lanes, mask)
+
+    # shared
+
+    def _counted(self, times: int) -> _Counted:
+        return _Counted(self, times)
+
+    def _over_shared(self, term: Callable[[str | int], None], unroll: int = 4) -> None:
+        whole = self.k // unroll * unroll
+        if whole > unroll:
+            with self.writer.loop(0, whole, unroll) as k:
+                for u in range(unroll):
+                    term(self.writer.add(k, u))
+        else:
+            whole = 0
+        for k in range(whole, self.k):
+            term(k)
+
+    def _at(self, operand: Operand, row: str | int, column: str | int) -> str:
+        down = self.writer.multiply(row, operand.rows)
+        offset = self.writer.add(down, self.writer.multiply(column, operand.columns))
+        return self.writer.address(operand.address, offset, memory_type(operand.dtype))
+
+    def _load(self, base: str, offset: str | int) -> Value:
+        dtype = self.left.dtype
+        return self.b.load(self.writer.address(base, offset, memory_type(dtype)), dtype)
+
+    def _sums(self, count: int) -> list[str]:
+        kind = memory_type(self.result.dtype, self.lanes)
+        zero = self.b.splat(self.b.constant_of(0, self.result.dtype), self.lanes)
+        places = [self.writer.allocate(kind) for _ in range(count)]
+        for place in places:
+            self.b.store(zero, place)
+        return places
+
+    def _sum(self, place: str) -> Value:
+        return self.b.load(place, self.result.dtype, self.lanes)
+
+    def _add_product(self, place: str, x: Value, y: Value) -> None:
+        self.b.store(self.b.fma(x, y, self._sum(place)), place)
+
+    def _mask(self, tail: int) -> Value | None:
+        if not tail:
+            return None
+        step = self.b.iota(self.lanes, "int32")
+        return self.b.compare("<", step, self.b.constant(tail, like=step))
+
+
+class _Counted:
+    """A loop, or nothing where it would run once."""
+
+    def __init__(self, contraction: Contraction, times: int) -> None:
+        self.loop = contraction.writer.loop(0, times) if times > 1 else None
+
+    def __enter__(self) -> str | int:
+        return self.loop.__enter__() if self.loop else 0
+
+    def __exit__(self, *error: object) -> None:
+        if self.loop:
+            self.loop.__exit__(None, None, None)
+
+
+def split(extent: int, most: int) -> Iterator[tuple[int, int, int]]:
+    """Yield (start, height, how many) so that tiles of at most two near heights cover an extent.
+
+    >>> list(split(10, 4)), list(split(8, 4))
+    ([(0, 4, 1), (4, 3, 2)], [(0, 4, 2)])
+    """
+    tiles = -(-extent // most)
+    low, more = divmod(extent, tiles)
+    if more:
+        yield 0, low + 1, more
+    if tiles > more:
+        yield more * (low + 1), low, tiles - more

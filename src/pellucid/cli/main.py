@@ -1,0 +1,40 @@
+"""The entry point of the command ``pellucid``: from errors to one clear message and an exit code."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+from ..core.errors import PellucidError
+
+try:
+    from .application import application
+except ImportError as error:
+    if error.name not in ("typer", "rich"):
+        raise
+    missing: str | None = error.name
+else:
+    missing = None
+
+FAILED = 2
+
+
+def main() -> None:
+    """Run the command line; never returns.
+
+    Exit codes: 0 where all went well, 2 with one message where what was given is wrong, 130 after Ctrl-C.
+    """
+    if missing is not None:
+        sys.exit(_fail(f"the command line needs {missing}, which is not installed; try: pip install pellucid[cli]"))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without the letters gets a mark in their place
+    try:
+        application()
+    except PellucidError as error:
+        sys.exit(_fail(str(error)))
+
+
+def _fail(message: str) -> int:
+    print(f"pellucid: {message}", file=sys.stderr)
+    return FAILED

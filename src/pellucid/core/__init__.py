@@ -1,0 +1,4 @@
+"""What an expression is: nodes, shapes, dtypes, the operation record, origins, notation and errors.
+
+Imports nothing else of Pellucid. Read `expression.py` first, then `operation.py`.
+"""

@@ -1,0 +1,81 @@
+"""Where expressions come from: the user's file and line, kept beside the nodes and not in them."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+PACKAGE = str(Path(__file__).parent.parent)
+MOST_ORIGINS = 8
+
+
+class Origin(NamedTuple):
+    """A place in the user's code."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{Path(self.file).name}:{self.line}"
+
+
+_origins: WeakKeyDictionary[Any, dict[Origin, None]] = WeakKeyDictionary()
+_names: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+_current = threading.local()
+
+
+def here() -> Origin | None:
+    """Return the line of user's code that is running: the innermost frame outside this package."""
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        frame = frame.f_back  # type: ignore[assignment]
+    return Origin(frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
+
+
+@contextmanager
+def origin_of(*nodes: Any) -> Iterator[None]:
+    """Give the nodes made inside the block the origins of ``nodes`` instead of the line that runs."""
+    before = getattr(_current, "origins", None)
+    _current.origins = [origin for node in nodes for origin in origins(node)]
+    try:
+        yield
+    finally:
+        _current.origins = before
+
+
+def record(node: Any) -> None:
+    """Note where a node was made (again)."""
+    inherited: Iterable[Origin] | None = getattr(_current, "origins", None)
+    known = _origins.setdefault(node, {})
+    if len(known) < MOST_ORIGINS:
+        if inherited is None:
+            place = here()
+            inherited = (place,) if place else ()
+        for origin in inherited:
+            known.setdefault(origin)
+
+
+def origins(node: Any) -> tuple[Origin, ...]:
+    """Return the places a node came from, in the order they were met."""
+    return tuple(_origins.get(node, ()))
+
+
+def place(*nodes: Any) -> str:
+    """Return ' (made at file:line, ...)' for an error message, or nothing where no origin is known."""
+    found = dict.fromkeys(str(origin) for node in nodes for origin in origins(node))
+    return f" (made at {', '.join(found)})" if found else ""
+
+
+def set_name(node: Any, name: str) -> None:
+    """Give a node a name to print."""
+    _names[node] = name
+
+
+def name_of(node: Any) -> str | None:
+    """Return the name a node prints under, if it has one."""
+    return _names.get(node)

@@ -1,0 +1,450 @@
+"""Compiled functions: what users call. Checks of what they are given, and loops over steps.
+
+A loop of many steps runs natively in chunks of about 50 ms on the thread that called: between two chunks
+progress is reported and Ctrl-C is seen, and no thread outlives the call.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .compile import Compilation, compile_step
+from .core.dtypes import check_dtype, is_float
+from .core.errors import (
+    DtypeError,
+    EmptyBatchError,
+    InputError,
+    Interrupted,
+    NotANumberError,
+    UnknownVariableError,
+    UnusedVariableError,
+    UpdateError,
+)
+from .core.expression import Expression, Parameter, is_expression, storage_of
+from .core.origins import place
+from .core.sizes import Size, show_shape
+from .core.traversal import specialise, topological
+from .operations.batching import batch_indices
+from .operations.indexing import pick, take
+from .operations.source import variable
+from .step import Array, Call, Step
+
+CHUNK_SECONDS = 0.05
+Progress = Callable[[int, int], None]
+
+
+class State:
+    """What a function keeps between calls, shared with its loops: the seed and the counters of random draws."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed, self.step, self.epoch = seed, 0, 0
+
+
+class Function:
+    """A compiled function; see ``pellucid.function``. It is compiled at the first call for each set of sizes."""
+
+    def __init__(self, step: Step, shape_outputs: Any, state: State, backend: str | None, allow_nan: bool) -> None:
+        self.step, self.state, self.backend, self.allow_nan = step, state, backend, allow_nan
+        self._outputs = shape_outputs
+        self._compiled: dict[tuple[Any, ...], Compilation] = {}
+        self._indices = _direct_indices(step)
+
+    def __call__(self, *arrays: Any, progress: Progress | None = None) -> Any:
+        """Run one step and return its outputs."""
+        inputs, sizes = self._check(arrays)
+        compilation = self._compile(self.step, sizes)
+        call = Call(inputs, _room(compilation, 1), self.state.seed, self.state.step)
+        with _locked(self.step):
+            compilation.executable.run(call, 0, 1)
+            self.state.step += 1
+        return self._structure([o[0] if o.ndim == 1 else o.reshape(o.shape[1:]) for o in call.outputs])
+
+    def repeat(self, n: int) -> Function:
+        """Return a function that runs ``n`` steps on the same inputs in one native call.
+
+        Each output becomes an array stacked on a new first axis of ``n``.
+
+        >>> import pellucid as pc
+        >>> W = pc.parameter(8.0)
+        >>> halve = pc.function([], W, updates=[(W, W / 2)])
+        >>> halve.repeat(3)()
+        array([8., 4., 2.], dtype=float32)
+        """
+        if n < 0 or int(n) != n:
+            raise InputError(f"repeat takes how many steps to run, 0 or more, not {n}")
+        return Repeated(self, int(n))
+
+    def minibatches(self, batch_size: int, epochs: int = 1, shuffle: bool = True, seed: int = 0) -> Function:
+        """Return a function that takes whole arrays and runs a step on each batch of their rows, natively.
+
+        Outputs are stacked per step; one that keeps the batch axis is concatenated. The last short batch is run.
+
+        Args:
+            batch_size: rows in a batch, 1 or more.
+            epochs: passes over the rows.
+            shuffle: take the rows in another order each epoch, keyed by ``seed`` and the epoch.
+
+        >>> import pellucid as pc
+        >>> x = pc.variable("x", ("batch",))
+        >>> sums = pc.function([x], x.sum())
+        >>> sums.minibatches(2, shuffle=False)([1.0, 2.0, 3.0, 4.0, 5.0])
+        array([3., 7., 5.], dtype=float32)
+        """
+        if batch_size < 1 or epochs < 0:
+            raise InputError(f"minibatches takes 1 or more rows and 0 or more epochs, not {batch_size} and {epochs}")
+        return Minibatched(self, int(batch_size), int(epochs), shuffle, seed)
+
+    @property
+    def inputs(self) -> tuple[Expression, ...]:
+        """The variables it takes."""
+        return self.step.inputs
+
+    @property
+    def compilations(self) -> list[Compilation]:
+        """What it was compiled to so far, one for each set of sizes."""
+        return list(self._compiled.values())
+
+    @property
+    def log(self) -> Any:
+        """The rewriting rules that fired when it was last compiled."""
+        return self.compilations[-1].log if self._compiled else ()
+
+    def _compile(self, step: Step, sizes: Mapping[str, int], *key: Any) -> Compilation:
+        known = (*sorted(sizes.items()), *key)
+        if known not in self._compiled:
+            self._compiled[known] = compile_step(step, sizes, self.backend)
+        return self._compiled[known]
+
+    def _structure(self, outputs: list[Any]) -> Any:
+        if isinstance(self._outputs, dict):
+            return dict(zip(self._outputs, outputs, strict=True))
+        return outputs if isinstance(self._outputs, list) else outputs[0]
+
+    def _check(self, arrays: Sequence[Any]) -> tuple[list[Array], dict[str, int]]:
+        names = ", ".join(str(i) for i in self.inputs)
+        if len(arrays) != len(self.inputs):
+            raise InputError(f"the function takes {len(self.inputs)} inputs ({names}), and was given {len(arrays)}")
+        sizes: dict[str, int] = {}
+        converted = [_convert(i, a) for i, a in zip(self.inputs, arrays, strict=True)]
+        for declared, array in zip(self.inputs, converted, strict=True):
+            _bind(declared, array, sizes)
+        for declared, array in zip(self.inputs, converted, strict=True):
+            self._check_values(declared, array)
+        for declared, limit in self._indices:
+            _check_labels(declared, converted[self.inputs.index(declared)], limit, sizes)
+        return converted, sizes
+
+    def _check_values(self, declared: Expression, array: Array) -> None:
+        if not self.step.updates:
+            return
+        if array.size == 0:
+            axis = next((d for d, n in zip(declared.shape, array.shape, strict=True) if n == 0), 0)
+            raise EmptyBatchError(
+                f"input {declared} has no rows: its axis {axis} is 0, and a step that updates parameters needs one or"
+                f" more{place(declared)}"
+            )
+        if is_float(declared.dtype) and not self.allow_nan and np.isnan(array.sum()) and np.isnan(array).any():
+            where = _position(np.argwhere(np.isnan(array))[0])
+            raise NotANumberError(
+                f"input {declared} is NaN at {where}, which would spoil the parameters{place(declared)}; remove or"
+                " replace it first, or pass allow_nan=True to pc.function"
+            )
+
+
+class Repeated(Function):
+    """A function that runs many steps on the same inputs."""
+
+    def __init__(self, once: Function, n: int) -> None:
+        super().__init__(once.step, once._outputs, once.state, once.backend, once.allow_nan)
+        self.n = n
+        self._compiled = once._compiled
+
+    def __call__(self, *arrays: Any, progress: Progress | None = None) -> Any:
+        """Run the steps and return their outputs, stacked."""
+        inputs, sizes = self._check(arrays)
+        compilation = self._compile(self.step, sizes)
+        call = Call(inputs, _room(compilation, self.n), self.state.seed, self.state.step)
+        done = 0
+        try:
+            with _locked(self.step):
+                for done in _chunks(compilation, call, self.n):
+                    if progress:
+                        progress(done, self.n)
+        except KeyboardInterrupt:
+            raise Interrupted(done, self._structure([o[:done] for o in call.outputs])) from None
+        finally:
+            self.state.step += done
+        return self._structure(call.outputs)
+
+
+class Minibatched(Function):
+    """A function that runs a step on each batch of the rows of whole arrays."""
+
+    def __init__(self, once: Function, batch_size: int, epochs: int, shuffle: bool, seed: int) -> None:
+        super().__init__(once.step, once._outputs, once.state, once.backend, once.allow_nan)
+        self.batch_size, self.epochs, self.shuffle, self.seed = batch_size, epochs, shuffle, seed
+        self.axis = _batch_axis(once.inputs)
+
+    def __call__(self, *arrays: Any, progress: Progress | None = None) -> Any:
+        """Run the batches of every epoch and return their outputs."""
+        inputs, sizes = self._check(arrays)
+        name = str(self.axis)
+        rows = sizes[name]
+        if rows == 0:
+            raise EmptyBatchError(f"minibatches of no rows: the axis {name} of the inputs is 0")
+        full, short = divmod(rows, self.batch_size)
+        parts = [(count, size) for count, size in ((full, self.batch_size), (1, short)) if count and size]
+        compiled = [self._part(sizes, rows, size) for _, size in parts]
+        outputs: list[list[Array]] = []
+        done, total = 0, self.epochs * sum(count for count, _ in parts)
+        try:
+            with _locked(self.step):
+                for _ in range(self.epochs):
+                    start = 0
+                    for (count, size), compilation in zip(parts, compiled, strict=True):
+                        room = _room(compilation, count)
+                        outputs.append(room)
+                        state = self.state
+                        call = Call(inputs, room, state.seed, state.step, self.seed, state.epoch, start)
+                        before = done
+                        try:
+                            for finished in _chunks(compilation, call, count):
+                                done = before + finished
+                                if progress:
+                                    progress(done, total)
+                        finally:
+                            state.step += done - before
+                            outputs[-1] = [o[: done - before] for o in room]
+                        start += count * size
+                    self.state.epoch += 1
+        except KeyboardInterrupt:
+            raise Interrupted(done, self._structure(self._joined(outputs))) from None
+        return self._structure(self._joined(outputs))
+
+    def _part(self, sizes: Mapping[str, int], rows: int, size: int) -> Compilation:
+        """Compile the step on ``size`` rows picked from ``rows``: the inputs become rows of whole arrays."""
+        order = batch_indices(rows, size, self.shuffle)
+        whole, replaced = [], {}
+        for declared in self.inputs:
+            if declared.shape and declared.shape[0] == self.axis:
+                everything = variable(str(declared), (rows, *declared.shape[1:]), declared.dtype)
+                whole.append(everything)
+                replaced[declared] = take(everything, order)
+            else:
+                whole.append(declared)
+        bound = {**sizes, str(self.axis): size}
+        step = Step(tuple(whole), self.step.outputs, self.step.updates, size)
+        step = step.with_roots(specialise(self.step.roots, bound, replaced))
+        return self._compile(step, bound, "rows", rows, self.shuffle)
+
+    def _joined(self, outputs: list[list[Array]]) -> list[Array]:
+        joined = []
+        for k, output in enumerate(self.step.outputs):
+            parts = [part[k] for part in outputs]
+            if output.shape and output.shape[0] == self.axis:
+                parts = [p.reshape(p.shape[0] * p.shape[1], *p.shape[2:]) for p in parts]
+            if parts:
+                joined.append(np.concatenate(parts))
+            else:
+                joined.append(np.zeros((0, *(n if isinstance(n, int) else 0 for n in output.shape)), output.dtype))
+        return joined
+
+
+def function(
+    inputs: Sequence[Expression],
+    outputs: Any,
+    updates: Sequence[tuple[Parameter, Expression]] = (),
+    seed: int = 0,
+    backend: str | None = None,
+    *,
+    allow_nan: bool = False,
+) -> Function:
+    """Return a compiled function of some variables.
+
+    Args:
+        inputs: the variables it takes, in order.
+        outputs: an expression, or a list or dict of them: what a call returns, computed from the old values of
+            the parameters.
+        updates: pairs of a parameter and the expression of its new value (same shape and dtype); all are computed
+            from the old values and then stored at once, so that two may swap.
+        seed: the key of the function's random draws.
+        backend: "native" (the default) or "reference" (NumPy, one operation at a time).
+        allow_nan: let NaN in the inputs reach the parameters.
+
+    Raises:
+        UnknownVariableError, UnusedVariableError, UpdateError: if the parts do not fit together.
+
+    >>> import pellucid as pc
+    >>> x = pc.variable("x", (2,))
+    >>> W = pc.parameter([0.2, 0.7], name="W")
+    >>> print(function([x], (x * W).sum())([1, 1]))
+    0.9
+    """
+    structure = dict.fromkeys(outputs) if isinstance(outputs, dict) else [] if isinstance(outputs, list | tuple) else None
+    flat = list(outputs.values()) if isinstance(outputs, dict) else list(outputs) if structure == [] else [outputs]
+    if isinstance(outputs, dict):
+        structure = dict.fromkeys(outputs)
+    for k, output in enumerate(flat):
+        if not is_expression(output):
+            raise InputError(f"output {k + 1} is {type(output).__name__} {output!r}, and an expression was expected")
+    pairs = _check_updates(updates)
+    _check_inputs(inputs, [*flat, *(new for _, new in pairs)])
+    return Function(Step(tuple(inputs), tuple(flat), tuple(pairs)), structure, State(seed), backend, allow_nan)
+
+
+def _check_updates(updates: Any) -> list[tuple[Parameter, Expression]]:
+    seen: set[Expression] = set()
+    pairs = list(updates.items()) if isinstance(updates, dict) else list(updates)
+    for k, pair in enumerate(pairs, 1):
+        if not isinstance(pair, tuple | list) or len(pair) != 2 or not is_expression(pair[1]):
+            raise UpdateError(f"update {k} is {pair!r}, and a pair (parameter, expression of its new value) was expected")
+        target, new = pair
+        if not isinstance(target, Parameter):
+            kind = f"a {target.operation.name}" if is_expression(target) else f"a {type(target).__name__}"
+            where = place(target) if is_expression(target) else ""
+            raise UpdateError(f"update {k} stores into {target}, which is {kind}; only a parameter keeps a value{where}")
+        if target in seen:
+            raise UpdateError(f"update {k} stores into {target} a second time; add the two changes into one{place(new)}")
+        if (target.shape, target.dtype) != (new.shape, new.dtype):
+            raise UpdateError(
+                f"update {k} stores {new.dtype} {show_shape(new.shape)} into {target}, which is {target.dtype}"
+                f" {show_shape(target.shape)}{place(new)}; a parameter keeps its shape and dtype"
+            )
+        seen.add(target)
+    return [(target, new) for target, new in pairs]
+
+
+def _check_inputs(inputs: Sequence[Expression], roots: Sequence[Expression]) -> None:
+    for k, given in enumerate(inputs):
+        if not is_expression(given) or given.operation.name != "variable":
+            raise InputError(f"input {k + 1} is {given!r}, and a variable was expected; make one with pc.variable")
+        if given in inputs[:k]:
+            raise InputError(f"the variable {given} is an input twice{place(given)}")
+    order = topological(roots)
+    for current in order:
+        if current.operation.name == "variable" and current not in inputs:
+            raise UnknownVariableError(
+                f"the outputs use the variable {current}, which is not an input{place(current)}; add it to the inputs"
+            )
+    used = set(order)
+    for given in inputs:
+        if given not in used:
+            raise UnusedVariableError(
+                f"the input {given} is used by no output and no update{place(given)}; remove it from the inputs"
+            )
+
+
+def _convert(declared: Expression, value: Any) -> Array:
+    """Return a user's value as an array of the declared dtype, if that loses nothing but float64's precision."""
+    weak = not isinstance(value, np.ndarray | np.generic)
+    array = np.asarray(value)
+    want = declared.dtype
+    if array.dtype.name == want:
+        return np.ascontiguousarray(array).reshape(array.shape)
+    have = array.dtype
+    if have.kind in "iu" and np.dtype(want).kind in "iu" and (weak or (have.name, want) == ("int64", "int32")):
+        limits = np.iinfo(want)
+        if array.size and (array.min() < limits.min or array.max() > limits.max):
+            raise DtypeError(f"input {declared} is {want}, and values from {array.min()} to {array.max()} do not fit it")
+        return array.astype(want)
+    if (have.kind, want) == ("f", "float32") and have.itemsize == 8 or (weak and have.kind in "iubf" and is_float(want)):
+        with np.errstate(over="ignore"):
+            return array.astype(want)
+    if weak and array.size == 0:
+        return array.astype(want)
+    shown = have.name if have.kind in "fiub" else f"{type(value).__name__} of {have}"
+    raise DtypeError(
+        f"input {declared} is {want}, and was given {shown}{place(declared)}; convert it with .astype({want!r}),"
+        f" or declare the variable with dtype={_shown_dtype(have)}"
+    )
+
+
+def _shown_dtype(have: Any) -> str:
+    return repr(check_dtype(have)) if have.kind in "fiub" and have.itemsize > 1 else "its dtype"
+
+
+def _bind(declared: Expression, array: Array, sizes: dict[str, int]) -> None:
+    """Bind the named axes of an input to the sizes of an array, or say which axis does not fit."""
+    shown = f"input {declared} has shape {show_shape(array.shape)}, and {show_shape(declared.shape)} was declared"
+    if array.ndim != declared.ndim:
+        raise InputError(f"{shown}: {array.ndim} axes, not {declared.ndim}{place(declared)}")
+    for k, (want, have) in enumerate(zip(declared.shape, array.shape, strict=True)):
+        if isinstance(want, Size):
+            if want.terms == (((str(want),), 1),):
+                if sizes.setdefault(str(want), have) != have:
+                    raise InputError(f"{shown}: axis {k}, {want}, is {have} here and {sizes[str(want)]} in another input")
+                continue
+            if not want.names <= sizes.keys():
+                raise InputError(f"{shown}: the size {want} of axis {k} needs an earlier input that names it")
+            want = want.bind(sizes)
+        if want != have:
+            raise InputError(f"{shown}: axis {k} is {have}, not {want}{place(declared)}")
+
+
+def _direct_indices(step: Step) -> list[tuple[Expression, Any]]:
+    """Return the inputs used directly as labels or row numbers, each with the number of classes or rows."""
+    found = []
+    for current in topological(step.roots):
+        if current.operation in (pick, take) and current.inputs[1] in step.inputs:
+            table = current.inputs[0]
+            found.append((current.inputs[1], table.shape[-1 if current.operation is pick else 0]))
+    return found
+
+
+def _check_labels(declared: Expression, array: Array, limit: Any, sizes: Mapping[str, int]) -> None:
+    size = limit if isinstance(limit, int) else limit.bind(sizes)
+    if array.size and (array.min() < 0 or array.max() >= size):
+        where = np.argwhere((array < 0) | (array >= size))[0]
+        raise InputError(
+            f"input {declared} is {array[tuple(where)]} at {_position(where)}, and picks among {size}: 0 to"
+            f" {size - 1} were expected{place(declared)}"
+        )
+
+
+def _position(where: Any) -> str:
+    names = ["row", "column", *(f"axis {k}" for k in range(2, len(where)))]
+    return ", ".join(f"{name} {i}" for name, i in zip(names, where, strict=False)) or "its only element"
+
+
+def _batch_axis(inputs: Sequence[Expression]) -> Size:
+    leading = {i.shape[0] for i in inputs if i.shape and isinstance(i.shape[0], Size)}
+    if len(leading) != 1:
+        names = ", ".join(sorted(str(s) for s in leading)) or "none"
+        raise InputError(
+            f"minibatches needs inputs whose first axis has one name, such as 'batch'; the named first axes are: {names}"
+        )
+    (axis,) = leading
+    assert isinstance(axis, Size)
+    return axis
+
+
+def _room(compilation: Compilation, n: int) -> list[Array]:
+    return [np.empty((n, *o.shape), o.dtype) for o in compilation.rewritten.outputs]
+
+
+def _chunks(compilation: Compilation, call: Call, n: int) -> Iterator[int]:
+    """Run the steps of a call in chunks of about CHUNK_SECONDS; yields how many are done after each."""
+    done, chunk = 0, 1
+    while done < n:
+        count = min(chunk, n - done)
+        began = time.perf_counter()
+        compilation.executable.run(call, done, count)
+        done += count
+        yield done
+        each = max(time.perf_counter() - began, 1e-7) / count
+        chunk = max(1, min(int(CHUNK_SECONDS / each), chunk * 32))
+
+
+@contextlib.contextmanager
+def _locked(step: Step) -> Iterator[None]:
+    """Hold the locks of every parameter of the step, always taken in one order."""
+    with contextlib.ExitStack() as stack:
+        for parameter in sorted(step.parameters, key=lambda p: p.attribute("token")):
+            stack.enter_context(storage_of(parameter).lock)
+        yield
+

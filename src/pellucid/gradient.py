@@ -1,0 +1,109 @@
+"""Derivatives: reverse mode over expressions; the result is an expression you can read.
+
+The loss is first put in its stable form (`rewrite/stability.py`), because the derivative of
+``log(exp(z) / sum(exp(z)))`` is short and exact only once the logarithm and the exponential have met.
+Griewank and Walther, *Evaluating Derivatives*, chapter 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import overload
+
+from .core.dtypes import is_float
+from .core.errors import GradientError
+from .core.expression import Expression, is_expression
+from .core.origins import origin_of, place
+from .core.sizes import show_shape
+from .core.traversal import topological
+from .operations.movement import broadcast_to, unbroadcast
+from .operations.source import constant
+from .rewrite.engine import Log, rewrite
+from .rewrite.rules import SIMPLIFY, STABILISE
+
+
+@overload
+def gradient(scalar: Expression, wrt: Expression) -> Expression: ...
+@overload
+def gradient(scalar: Expression, wrt: Sequence[Expression]) -> list[Expression]: ...
+def gradient(scalar: Expression, wrt: Expression | Sequence[Expression]) -> Expression | list[Expression]:
+    """Return the derivative of a scalar expression with respect to one expression, or a list for a list.
+
+    Args:
+        scalar: what is differentiated, of shape () and a float dtype.
+        wrt: variables, parameters or inner expressions of a float dtype. Those the scalar does not depend on get
+            zeros.
+
+    Raises:
+        GradientError: if ``scalar`` is no float scalar, or one of ``wrt`` is of integers.
+
+    >>> from pellucid.operations.source import parameter, variable
+    >>> x, W = variable("x", (2,)), parameter([0.2, 0.7], name="W")
+    >>> print(gradient((x * W).sum(), W))
+    x
+    """
+    targets = [wrt] if is_expression(wrt) else list(wrt)  # type: ignore[arg-type]
+    _check(scalar, targets)
+    keep = [t for t in targets if t.inputs]  # an inner expression must survive as it is
+    loss = rewrite([scalar], STABILISE, Log())[0] if not keep else scalar
+    found = backpropagate(loss, targets)
+    simplified = rewrite(found, SIMPLIFY, Log())
+    return simplified[0] if is_expression(wrt) else simplified
+
+
+def _check(scalar: Expression, targets: Sequence[Expression]) -> None:
+    if not is_expression(scalar):
+        raise GradientError(f"the gradient is of an expression, not of {type(scalar).__name__}")
+    if scalar.shape != ():
+        raise GradientError(
+            f"the gradient is of a scalar, and this has shape {show_shape(scalar.shape)}: {scalar}{place(scalar)};"
+            " take .sum() or .mean() of it first"
+        )
+    for target in (scalar, *targets):
+        if not is_expression(target):
+            raise GradientError(f"the gradient is with respect to expressions, not {type(target).__name__}")
+        if not is_float(target.dtype):
+            raise GradientError(
+                f"{target} is {target.dtype}, and only floats have a derivative{place(target)};"
+                " make it float32, with .astype('float32') or dtype='float32'"
+            )
+
+
+def backpropagate(scalar: Expression, targets: Sequence[Expression]) -> list[Expression]:
+    """Return the derivatives of ``scalar`` in reverse mode, before any simplification."""
+    order = topological([scalar])
+    wanted = set(targets)
+    depends: set[Expression] = set()
+    for current in order:  # only what leads to a target needs a derivative
+        if current in wanted or any(i in depends for i in current.inputs):
+            depends.add(current)
+    sums: dict[Expression, Expression] = {scalar: constant(1.0, scalar.dtype)}
+    for current in reversed(order):
+        if current not in sums or current not in depends or not current.inputs:
+            continue
+        with origin_of(current):
+            for operand, part in zip(current.inputs, _parts(sums[current], current), strict=True):
+                if part is not None and operand in depends:
+                    sums[operand] = sums[operand] + part if operand in sums else part
+    return [_in_shape(sums.get(t), t) for t in targets]
+
+
+def _parts(g: Expression, current: Expression) -> tuple[Expression | None, ...]:
+    rule = current.operation.gradient
+    if rule is None:
+        raise GradientError(
+            f"{current.operation.name} has no derivative{place(current)}; use pc.stop_gradient if none should flow"
+        )
+    parts = rule(g, current, *current.inputs, **dict(current.attributes))
+    if current.operation.kind != "elementwise":
+        return parts
+    # an elementwise operation stretches its operands: its derivative sums back what was stretched
+    return tuple(
+        None if part is None else unbroadcast(broadcast_to(part, current.shape), operand.shape)
+        for part, operand in zip(parts, current.inputs, strict=True)
+    )
+
+
+def _in_shape(found: Expression | None, target: Expression) -> Expression:
+    zeros = constant(0.0, target.dtype)
+    return broadcast_to(found if found is not None else zeros, target.shape)

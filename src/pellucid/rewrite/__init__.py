@@ -1,0 +1,1 @@
+"""Algebra on expressions: an engine that applies rules and logs them, and the tables of rules."""

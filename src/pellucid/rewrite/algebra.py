@@ -1,0 +1,220 @@
+"""Algebra: neutral and absorbing elements, signs, collecting, powers, choices, and constants.
+
+These are the usual liberties of algebra, as in every computer algebra system and compiler of tensors: a rule
+holds wherever both sides are numbers. Three exceptions are taken knowingly, because gradients are full of zeros:
+``x * 0``, ``0 / x`` and ``x - x`` become 0 although they are NaN for some infinite, zero or NaN x. In the same way
+``sqrt(x) * sqrt(x)`` and ``exp(log(x))`` become x (and ``x ** 0.5`` a root) although the left sides are NaN, or
+differ, where x is negative, and the sign of a zero may change. Sums are regrouped only around constants.
+
+No rule computes again what is computed anyway: those that take expensive parts apart fire only where nobody else
+reads the parts (``once``).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..core.dtypes import is_float
+from ..core.errors import ShapeError
+from ..core.expression import Expression
+from ..core.operation import Operation
+from ..core.origins import origin_of
+from ..core.sizes import broadcast_shapes
+from ..operations.source import constant, constant_value
+from .pattern import (
+    Rule,
+    Uses,
+    absolute,
+    equal,
+    exp,
+    fitted,
+    greater,
+    less,
+    log,
+    logical_not,
+    maximum,
+    minimum,
+    number,
+    power,
+    reciprocal,
+    relu,
+    rule,
+    sigmoid,
+    sqrt,
+    tanh,
+    where,
+)
+
+MOST_FOLDED = 1024
+POSITIVE = (0.2, 2.0)
+
+
+def _power_of_two(c: Expression) -> bool:
+    value = number(c)
+    return bool(value) and math.isfinite(value) and abs(math.frexp(value)[0]) == 0.5  # type: ignore[arg-type]
+
+
+def _below_zero(c: Expression) -> bool:
+    value = number(c)
+    return value is not None and value < 0
+
+
+def _spans(x: Expression, y: Expression) -> bool:
+    """Whether x has the shape of ``x * y``, so that a factor of x may as well be a factor of the product."""
+    try:
+        return broadcast_shapes(x.shape, y.shape) == x.shape
+    except ShapeError:
+        return False
+
+
+NEUTRAL: tuple[Rule, ...] = (
+    rule("x + 0 → x", lambda x: x + 0, lambda x: x, integers=True),
+    rule("x - 0 → x", lambda x: x - 0, lambda x: x, integers=True),
+    rule("0 - x → -x", lambda x: 0 - x, lambda x: -x, integers=True),
+    rule("x * 1 → x", lambda x: x * 1, lambda x: x, integers=True),
+    rule("x / 1 → x", lambda x: x / 1, lambda x: x),
+    rule("x * 0 → 0", lambda x: x * 0, lambda: 0, integers=True),
+    rule("0 / x → 0", lambda x: 0 / x, lambda: 0, domain=POSITIVE),
+    rule("x - x → 0", lambda x: x - x, lambda: 0, integers=True),
+)
+
+SIGNS: tuple[Rule, ...] = (
+    rule("-(-x) → x", lambda x: -(-x), lambda x: x, integers=True),
+    rule("x * (-1) → -x", lambda x: x * -1, lambda x: -x),
+    rule("x + (-y) → x - y", lambda x, y: x + -y, lambda x, y: x - y, integers=True),
+    rule("x - (-y) → x + y", lambda x, y: x - -y, lambda x, y: x + y, integers=True),
+    rule("-x - y → -(x + y)", lambda x, y: -x - y, lambda x, y: -(x + y), once=True),
+    rule("-(x - y) → y - x", lambda x, y: -(x - y), lambda x, y: y - x, once=True, integers=True),
+    rule("-x * y → -(x * y)", lambda x, y: -x * y, lambda x, y: -(x * y), integers=True),
+    rule("-x / y → -(x / y)", lambda x, y: -x / y, lambda x, y: -(x / y), domain=POSITIVE),
+    rule("x / -y → -(x / y)", lambda x, y: x / -y, lambda x, y: -(x / y), domain=POSITIVE),
+    rule("-(c * x) → (-c) * x", lambda c, x: -(c * x), lambda c, x: -c * x, once=True),
+    rule("-(x / c) → x / (-c)", lambda c, x: -(x / c), lambda c, x: x / -c, once=True),
+    rule("-(x + c) → (-c) - x", lambda c, x: -(x + c), lambda c, x: -c - x, once=True),
+    rule("x + (-c) → x - c", lambda c, x: x + c, lambda c, x: x - -c, _below_zero, constants=(-3.0,)),
+    rule("x - (-c) → x + c", lambda c, x: x - c, lambda c, x: x + -c, _below_zero, constants=(-3.0,)),
+)
+
+COLLECTING: tuple[Rule, ...] = (
+    rule("x + x → 2 * x", lambda x: x + x, lambda x: 2 * x, integers=True),
+    rule("c * x + x → (c + 1) * x", lambda c, x: c * x + x, lambda c, x: (c + 1) * x),
+    rule("c1 * x + c2 * x → (c1 + c2) * x", lambda c1, c2, x: c1 * x + c2 * x, lambda c1, c2, x: (c1 + c2) * x),
+    rule("c1 * x - c2 * x → (c1 - c2) * x", lambda c1, c2, x: c1 * x - c2 * x, lambda c1, c2, x: (c1 - c2) * x),
+    rule("c1 * (c2 * x) → (c1 * c2) * x", lambda c1, c2, x: c1 * (c2 * x), lambda c1, c2, x: c1 * c2 * x),
+    rule("c1 * (x / c2) → (c1 / c2) * x", lambda c1, c2, x: c1 * (x / c2), lambda c1, c2, x: c1 / c2 * x),
+    rule("c1 * (c2 / x) → (c1 * c2) / x", lambda c1, c2, x: c1 * (c2 / x), lambda c1, c2, x: c1 * c2 / x),
+    rule("(c1 * x) / c2 → (c1 / c2) * x", lambda c1, c2, x: c1 * x / c2, lambda c1, c2, x: c1 / c2 * x),
+    rule("x / c → x * (1 / c), c a power of 2", lambda c, x: x / c, lambda c, x: x * (1 / c), _power_of_two, constants=(8.0,)),
+    rule("(x + c1) + c2 → x + (c1 + c2)", lambda c1, c2, x: (x + c1) + c2, lambda c1, c2, x: x + (c1 + c2)),
+    rule("(x + c1) - c2 → x + (c1 - c2)", lambda c1, c2, x: (x + c1) - c2, lambda c1, c2, x: x + (c1 - c2)),
+    rule("(x - c1) + c2 → x + (c2 - c1)", lambda c1, c2, x: (x - c1) + c2, lambda c1, c2, x: x + (c2 - c1)),
+    rule("(x - c1) - c2 → x - (c1 + c2)", lambda c1, c2, x: (x - c1) - c2, lambda c1, c2, x: x - (c1 + c2)),
+    rule("(c1 - x) + c2 → (c1 + c2) - x", lambda c1, c2, x: (c1 - x) + c2, lambda c1, c2, x: (c1 + c2) - x),
+    rule("(c1 - x) - c2 → (c1 - c2) - x", lambda c1, c2, x: (c1 - x) - c2, lambda c1, c2, x: (c1 - c2) - x),
+    rule("c1 - (x + c2) → (c1 - c2) - x", lambda c1, c2, x: c1 - (x + c2), lambda c1, c2, x: (c1 - c2) - x),
+    rule("c1 - (x - c2) → (c1 + c2) - x", lambda c1, c2, x: c1 - (x - c2), lambda c1, c2, x: (c1 + c2) - x),
+    rule("c1 - (c2 - x) → x + (c1 - c2)", lambda c1, c2, x: c1 - (c2 - x), lambda c1, c2, x: x + (c1 - c2)),
+    rule("(c * x) * y → c * (x * y)", lambda c, x, y: c * x * y, lambda c, x, y: c * (x * y), lambda x, y: _spans(x, y), once=True),
+    rule("(c * x) / y → c * (x / y)", lambda c, x, y: c * x / y, lambda c, x, y: c * (x / y), lambda x, y: _spans(x, y), once=True, domain=POSITIVE),
+)
+
+POWERS: tuple[Rule, ...] = (
+    rule("x ** 0 → 1", lambda x: power(x, 0), lambda: 1, integers=True),
+    rule("x ** 1 → x", lambda x: power(x, 1), lambda x: x, integers=True),
+    rule("x ** 2 → x * x", lambda x: power(x, 2), lambda x: x * x, integers=True),
+    rule("x ** 3 → x * x * x", lambda x: power(x, 3), lambda x: x * x * x, integers=True),
+    rule("x ** 4 → (x * x) * (x * x)", lambda x: power(x, 4), lambda x: (x * x) * (x * x), integers=True),
+    rule("x ** 0.5 → sqrt(x)", lambda x: power(x, 0.5), lambda x: sqrt(x), domain=POSITIVE),
+    rule("x ** -0.5 → 1 / sqrt(x)", lambda x: power(x, -0.5), lambda x: 1 / sqrt(x), domain=POSITIVE),
+    rule("x ** -1 → 1 / x", lambda x: power(x, -1), lambda x: 1 / x, domain=POSITIVE),
+    rule("x ** -2 → 1 / (x * x)", lambda x: power(x, -2), lambda x: 1 / (x * x), domain=POSITIVE),
+    rule("reciprocal(x) → 1 / x", lambda x: reciprocal(x), lambda x: 1 / x, domain=POSITIVE),
+    rule("1 / (x / y) → y / x", lambda x, y: 1 / (x / y), lambda x, y: y / x, once=True, domain=POSITIVE),
+    rule("x / (1 / y) → x * y", lambda x, y: x / (1 / y), lambda x, y: x * y, domain=POSITIVE),
+    rule("x * (1 / y) → x / y", lambda x, y: x * (1 / y), lambda x, y: x / y, once=True, domain=POSITIVE),
+    rule("sqrt(x) * sqrt(x) → x", lambda x: sqrt(x) * sqrt(x), lambda x: x, domain=POSITIVE),
+    rule("sqrt(x * x) → abs(x)", lambda x: sqrt(x * x), lambda x: absolute(x)),
+    rule("abs(x) * abs(x) → x * x", lambda x: absolute(x) * absolute(x), lambda x: x * x, integers=True),
+)
+
+EXPONENTIALS: tuple[Rule, ...] = (
+    rule("exp(log(x)) → x", lambda x: exp(log(x)), lambda x: x, domain=POSITIVE),
+    rule("exp(x) * exp(y) → exp(x + y)", lambda x, y: exp(x) * exp(y), lambda x, y: exp(x + y), once=True),
+    rule("exp(x) / exp(y) → exp(x - y)", lambda x, y: exp(x) / exp(y), lambda x, y: exp(x - y), once=True),
+    rule("1 / exp(x) → exp(-x)", lambda x: 1 / exp(x), lambda x: exp(-x), once=True),
+    rule("1 - sigmoid(x) → sigmoid(-x)", lambda x: 1 - sigmoid(x), lambda x: sigmoid(-x), once=True),
+    rule("2 * sigmoid(2 * x) - 1 → tanh(x)", lambda x: 2 * sigmoid(2 * x) - 1, lambda x: tanh(x), once=True),
+)
+
+CHOICES: tuple[Rule, ...] = (
+    rule("maximum(x, x) → x", lambda x: maximum(x, x), lambda x: x, integers=True),
+    rule("minimum(x, x) → x", lambda x: minimum(x, x), lambda x: x, integers=True),
+    rule("maximum(maximum(x, c1), c2) → maximum(x, maximum(c1, c2))", lambda x, c1, c2: maximum(maximum(x, c1), c2), lambda x, c1, c2: maximum(x, maximum(c1, c2)), integers=True),
+    rule("minimum(minimum(x, c1), c2) → minimum(x, minimum(c1, c2))", lambda x, c1, c2: minimum(minimum(x, c1), c2), lambda x, c1, c2: minimum(x, minimum(c1, c2)), integers=True),
+    rule("where(p, x, x) → x", lambda p, x: where(p, x, x), lambda x: x, integers=True),
+    rule("where(True, x, y) → x", lambda x, y: where(True, x, y), lambda x: x, integers=True),
+    rule("where(False, x, y) → y", lambda x, y: where(False, x, y), lambda y: y, integers=True),
+    rule("where(not p, x, y) → where(p, y, x)", lambda p, x, y: where(logical_not(p), x, y), lambda p, x, y: where(p, y, x), integers=True),
+    rule("where(p, where(p, x, y), z) → where(p, x, z)", lambda p, x, y, z: where(p, where(p, x, y), z), lambda p, x, z: where(p, x, z), integers=True),
+    rule("where(p, x, where(p, y, z)) → where(p, x, z)", lambda p, x, y, z: where(p, x, where(p, y, z)), lambda p, x, z: where(p, x, z), integers=True),
+    rule("x < x → False", lambda x: less(x, x), lambda: False, integers=True),
+    rule("x > x → False", lambda x: greater(x, x), lambda: False, integers=True),
+    rule("not not p → p", lambda x, y: logical_not(logical_not(equal(x, y))), lambda x, y: equal(x, y), integers=True),
+)
+
+
+def _of_negative(operation: Operation, inputs: tuple[Operation, ...]) -> bool:
+    facts = operation.facts
+    return len(inputs) == 1 and (facts.odd or facts.even) and inputs[0].name == "negative"
+
+
+def _parity(node: Expression, uses: Uses) -> Expression | None:
+    (negated,) = node.inputs
+    if not is_float(node.dtype) or node.operation.name == "negative":
+        return None
+    with origin_of(node, negated):
+        value = node.operation(negated.inputs[0], **dict(node.attributes))
+        return fitted(-value if node.operation.facts.odd else value, node)
+
+
+def _nonnegative(operation: Operation, inputs: tuple[Operation, ...]) -> bool:
+    return operation.name in ("abs", "relu") and inputs[0].facts.range[0] >= 0
+
+
+def _foldable(operation: Operation, inputs: tuple[Operation, ...]) -> bool:
+    fixed = bool(inputs) and all(i.name == "constant" for i in inputs)
+    return fixed and operation.kind not in ("source", "random") and operation.name != "broadcast_to"
+
+
+def _fold(node: Expression, uses: Uses) -> Expression | None:
+    sizes = [n for n in node.shape if isinstance(n, int)]
+    if len(sizes) < node.ndim or math.prod(sizes) > MOST_FOLDED:
+        return None
+    with np.errstate(all="ignore"):
+        value: Any = node.operation.array(np, *map(constant_value, node.inputs), **dict(node.attributes))
+    with origin_of(node):
+        return fitted(constant(np.asarray(value), node.dtype), node)
+
+
+SHAPES = (((),), ((2, 3),))
+FOLDING: tuple[Rule, ...] = (
+    Rule("f(constants) → constant", _foldable, _fold, lambda c1, c2: c1 * c2 + exp(c1), (((), (3,)), ((2, 1), (3,)))),
+)
+FACTS: tuple[Rule, ...] = (
+    Rule("f(-x) → -f(x), f odd; f(x), f even", _of_negative, _parity, lambda x: tanh(-x) + absolute(-x), SHAPES),
+    Rule("f(x) → x, f abs or relu and x ≥ 0", _nonnegative, lambda node, uses: node.inputs[0], lambda x: relu(exp(x)), SHAPES),
+)
+
+ALGEBRA: tuple[Rule, ...] = (
+    *FOLDING,
+    *NEUTRAL,
+    *SIGNS,
+    *COLLECTING,
+    *POWERS,
+    *EXPONENTIALS,
+    *CHOICES,
+    *FACTS,
+)

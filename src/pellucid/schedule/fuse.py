@@ -1,0 +1,220 @@
+"""Fusion: statements that loop over the same axis share the loop, where each pass reads only what it wrote itself.
+
+Two loops over v may be one if, for every buffer that one writes and the other touches, both move through it at the
+same pace (the same multiple of v) and what they touch in a pass fits into one step of that pace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from ..core.indices import Index, loop_variable
+from .loops import (
+    Buffer,
+    Literal,
+    Load,
+    Loop,
+    Position,
+    Product,
+    Program,
+    Reduce,
+    Statement,
+    Store,
+    Value,
+    extents,
+    leaves,
+    map_value,
+    reads,
+    replace_variables,
+)
+
+
+@dataclass(frozen=True)
+class Access:
+    """One touch of a buffer; ``index`` is None where data decides which element."""
+
+    index: Index | None
+    writes: bool
+
+
+def accesses(statements: Iterable[Statement]) -> dict[Buffer, set[Access]]:
+    """Return what statements touch."""
+    found: dict[Buffer, set[Access]] = {}
+    for leaf in leaves(list(statements)):
+        whole = isinstance(leaf, Product)
+        scattered = whole or (isinstance(leaf, Reduce) and leaf.row is not None)
+        found.setdefault(leaf.buffer, set()).add(Access(None if scattered else leaf.index, True))
+        for load in reads(leaf):
+            index = None if whole or load.row else load.index
+            found.setdefault(load.buffer, set()).add(Access(index, False))
+    return found
+
+
+def fuse(statements: Sequence[Statement]) -> list[Statement]:
+    """Return the statements with loops over one axis shared as far as that is right."""
+    return _place_all([], statements, {})
+
+
+def _place_all(into: list[Statement], statements: Iterable[Statement], outer: dict[str, int]) -> list[Statement]:
+    touched = [accesses([s]) for s in into]
+    for statement in statements:
+        _place(into, touched, statement, outer)
+    return into
+
+
+def _place(
+    into: list[Statement], touched: list[dict[Buffer, set[Access]]], new: Statement, outer: dict[str, int]
+) -> None:
+    """Fuse a statement with the last one it may join, else put it where it belongs."""
+    touches = accesses([new])
+    position, early = len(into), _moves_early(new)
+    while position:
+        old = into[position - 1]
+        if isinstance(old, Loop) and isinstance(new, Loop) and _same_axis(old, new) and early <= _moves_early(old):
+            renamed = replace_variables(new, {new.variable: loop_variable(old.variable)})
+            assert isinstance(renamed, Loop)
+            if _may_fuse(old, renamed, outer):
+                inner = {**outer, old.variable: old.extent}
+                body = _place_all(list(old.body), renamed.body, inner)
+                into[position - 1] = Loop(old.variable, old.extent, body)
+                touched[position - 1] = accesses([into[position - 1]])
+                return
+        if _conflict(touched[position - 1], touches):
+            break
+        position -= 1
+    if not early:
+        position = len(into)
+    into.insert(position, new)
+    touched.insert(position, touches)
+
+
+def _same_axis(old: Loop, new: Loop) -> bool:
+    return old.extent == new.extent and old.variable.rstrip("0123456789") == new.variable.rstrip("0123456789")
+
+
+def _moves_early(statement: Statement) -> bool:
+    """Whether a statement may run ahead of those it does not touch: all but what is stored for good."""
+    return all(leaf.buffer.place != "output" and leaf.buffer.updates is None for leaf in leaves([statement]))
+
+
+def _conflict(one: dict[Buffer, set[Access]], other: dict[Buffer, set[Access]]) -> bool:
+    shared = one.keys() & other.keys()
+    return any(a.writes for buffer in shared for a in (*one[buffer], *other[buffer]))
+
+
+def _may_fuse(old: Loop, new: Loop, outer: dict[str, int]) -> bool:
+    first, second = accesses(old.body), accesses(new.body)
+    sizes = {**outer, **extents([old, new])}
+    for buffer in first.keys() & second.keys():
+        pairs = [(a, b) for a in first[buffer] for b in second[buffer] if a.writes or b.writes]
+        if not all(_same_pace(a.index, b.index, old.variable, outer, sizes) for a, b in pairs):
+            return False
+    return True
+
+
+def _same_pace(
+    a: Index | None, b: Index | None, variable: str, outer: dict[str, int], sizes: dict[str, int]
+) -> bool:
+    if a is None or b is None:
+        return False
+    pace = a.coefficient(variable)
+    if not pace or pace != b.coefficient(variable):
+        return False
+    if any(a.coefficient(o) != b.coefficient(o) for o in outer):
+        return False
+    fixed = {name: Index() for name in (*outer, variable)}
+    spans = [i.replace(fixed).span(sizes.__getitem__) for i in (a, b)]
+    return max(high for _, high in spans) - min(low for low, _ in spans) < abs(pace)
+
+
+def make_private(statements: list[Statement], shared: set[Buffer]) -> list[Statement]:
+    """Turn buffers that live within one pass of an outermost loop into private ones of one pass's size.
+
+    Args:
+        shared: buffers that other statements touch as well.
+    """
+    touched = [accesses([s]) for s in statements]
+    result: list[Statement] = []
+    for position, statement in enumerate(statements):
+        others = set().union(*(t.keys() for k, t in enumerate(touched) if k != position)) | shared
+        mine = [b for b in touched[position] if b.place == "arena" and b.updates is None and b not in others]
+        if isinstance(statement, Loop):
+            sizes = extents([statement])
+            for buffer in mine:
+                statement = _shrink(statement, buffer, touched[position][buffer], sizes)
+        result.append(statement)
+    return result
+
+
+def _shrink(loop: Loop, buffer: Buffer, touches: set[Access], sizes: dict[str, int]) -> Loop:
+    paces = {t.index.coefficient(loop.variable) if t.index else 0 for t in touches}
+    if len(paces) != 1 or 0 in paces:
+        return loop
+    pace = paces.pop()
+    fixed = {loop.variable: Index()}
+    spans = [t.index.replace(fixed).span(sizes.__getitem__) for t in touches if t.index]
+    low, high = min(s[0] for s in spans), max(s[1] for s in spans)
+    if high - low >= abs(pace):
+        return loop
+    buffer.place, buffer.size = "private", high - low + 1
+
+    def moved(index: Index) -> Index:
+        return index.replace(fixed) - low
+
+    changed = change_accesses(loop, buffer, lambda b, i: (b, moved(i)))
+    assert isinstance(changed, Loop)
+    return changed
+
+
+def change_accesses(statement: Statement, buffer: Buffer, change: object) -> Statement:
+    """Return a statement with every touch of a buffer replaced: ``change(buffer, index)`` gives both anew."""
+    assert callable(change)
+
+    def load(old: Load) -> Value:
+        return Load(*change(old.buffer, old.index), old.row) if old.buffer is buffer else old
+
+    if isinstance(statement, Loop):
+        return replace(statement, body=[change_accesses(s, buffer, change) for s in statement.body])
+    target, index = statement.buffer, statement.index
+    if target is buffer:
+        target, index = change(target, index)
+    if isinstance(statement, Product):
+        left, right = load(statement.left), load(statement.right)
+        assert isinstance(left, Load) and isinstance(right, Load)
+        return replace(statement, left=left, right=right, buffer=target, index=index)
+    return replace(statement, buffer=target, index=index, value=map_value(statement.value, load))
+
+
+def update_in_place(program: Program, parameters: dict[object, Buffer]) -> None:
+    """Let new values be written straight into their parameters, where nothing reads the old value later."""
+    for buffer in [b for b in program.buffers if b.updates is not None]:
+        parameter = parameters[buffer.updates]
+        if _read_before_written(program.each, parameter, buffer):
+            program.each = [change_accesses(s, buffer, lambda _, i: (parameter, i)) for s in program.each]  # noqa: B023
+            program.buffers.remove(buffer)
+        else:
+            variable = loop_variable("z0")
+            copy = Store(parameter, variable if buffer.size > 1 else Index(), Load(buffer, variable if buffer.size > 1 else Index()))
+            program.each.append(Loop("z0", buffer.size, [copy]) if buffer.size > 1 else copy)
+
+
+def _read_before_written(statements: Sequence[Statement], parameter: Buffer, new: Buffer) -> bool:
+    """Whether every read of the old value comes before its place is written, or is of the same element at the write."""
+    order = list(leaves(statements))
+    roots = [k for k, s in enumerate(statements) for _ in leaves([s])]
+    writes = [k for k, leaf in enumerate(order) if leaf.buffer is new]
+    if not writes:
+        return False
+    first = writes[0]
+    for k, leaf in enumerate(order):
+        for load in reads(leaf):
+            if load.buffer is not parameter or roots[k] < roots[first]:
+                continue
+            at_write = k == first and len(writes) == 1 and load.row is None and load.index == leaf.index
+            earlier = k < first and load.row is None and load.index == order[first].index
+            if not (at_write or earlier) or isinstance(order[first], Product):
+                return False
+    return True
+
+

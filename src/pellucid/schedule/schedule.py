@@ -1,0 +1,42 @@
+"""Expressions to loops: lower, fuse, make private, update in place, choose lanes, plan memory, prove bounds."""
+
+from __future__ import annotations
+
+from ..core.traversal import transform, rebuild
+from ..core.expression import Expression
+from ..step import Step
+from .fuse import accesses, fuse, make_private, update_in_place
+from .loops import Program
+from .lower import Lowering
+from .memory import check_bounds, pack_inputs, plan_arena
+from .vectorise import vectorise
+
+
+def schedule(step: Step) -> Program:
+    """Return the loops of a step."""
+    lowering = Lowering(step.with_roots(expand(step.roots)))
+    lowering.run()
+    once, each = fuse(lowering.once), fuse(lowering.each)
+    first, then = accesses(once).keys(), accesses(each).keys()
+    once, each = make_private(once, set(then)), make_private(each, set(first))
+    touched = dict.fromkeys([*accesses(once), *accesses(each)])
+    program = Program(once, each, [b for b in touched if b.place != "private"])
+    update_in_place(program, {p: lowering.buffers[p] for p, _ in step.updates})
+    program.once, program.each = vectorise(program.once), vectorise(program.each)
+    pack_inputs(program)
+    plan_arena(program)
+    check_bounds(program.once)
+    check_bounds(program.each)
+    return program
+
+
+def expand(roots: list[Expression]) -> list[Expression]:
+    """Return the roots with operations that have a simpler form replaced by it."""
+
+    def change(old: Expression, inputs: tuple[Expression, ...]) -> Expression:
+        new = rebuild(old, inputs)
+        while new.operation.expand:
+            new = new.operation.expand(*new.inputs, **dict(new.attributes))
+        return new
+
+    return transform(roots, change)

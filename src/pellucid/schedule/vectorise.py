@@ -1,0 +1,157 @@
+"""Which loop runs in vector lanes, which are unrolled, and which two are really one.
+
+A loop over the batch with a few small axes inside becomes lanes over the batch: sixteen examples at once, the small axes
+unrolled into registers. A loop over rows with long rows inside becomes lanes along the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ..core.indices import Index
+from .loops import (
+    Apply,
+    Draw,
+    Load,
+    Loop,
+    Position,
+    Product,
+    Reduce,
+    Statement,
+    Value,
+    leaves,
+    reads,
+    replace_variables,
+)
+
+SHORTEST_VECTOR = 4
+LONG_ROW = 16
+MOST_UNROLLED = 16
+MOST_PRIVATE_BYTES = 1 << 17
+
+
+def vectorise(statements: Sequence[Statement]) -> list[Statement]:
+    """Return the statements with every loop's mode decided."""
+    return [_decide(_collapse(s)) if isinstance(s, Loop) else s for s in statements]
+
+
+def _collapse(loop: Loop) -> Loop:
+    """Make one loop of two where memory lies as if they were one."""
+    body = [_collapse(s) if isinstance(s, Loop) else s for s in loop.body]
+    loop = Loop(loop.variable, loop.extent, body, loop.mode)
+    if len(body) != 1 or not isinstance(body[0], Loop):
+        return loop
+    inner = body[0]
+    if any(isinstance(leaf, Product) for leaf in leaves([inner])):
+        return loop
+    indices = [i for leaf in leaves([inner]) for i in _indices(leaf)]
+    if any(i.coefficient(loop.variable) != inner.extent * i.coefficient(inner.variable) for i in indices):
+        return loop
+    merged = [replace_variables(s, {loop.variable: Index()}) for s in inner.body]
+    return Loop(inner.variable, loop.extent * inner.extent, merged)
+
+
+def _indices(leaf: Statement) -> Iterator[Index]:
+    assert not isinstance(leaf, Loop | Product)
+    yield leaf.index
+    yield from _value_indices(leaf.value)
+    if isinstance(leaf, Reduce) and leaf.row:
+        yield from _value_indices(leaf.row.value)
+
+
+def _value_indices(value: Value) -> Iterator[Index]:
+    stack = [value]
+    while stack:
+        current = stack.pop()
+        if isinstance(current, Load):
+            yield current.index
+            if current.row:
+                stack.append(current.row.value)
+        elif isinstance(current, Apply):
+            stack.extend(current.values)
+        elif isinstance(current, Position):
+            yield current.index
+        elif isinstance(current, Draw):
+            yield current.element
+
+
+def _decide(loop: Loop) -> Loop:
+    inside = list(leaves(loop.body))
+    if any(isinstance(leaf, Product) for leaf in inside):
+        return _serial(loop)
+    if _is_serial(loop, inside):
+        return _serial(loop)
+    if loop.extent < SHORTEST_VECTOR and all(not isinstance(s, Loop) for s in loop.body):
+        return Loop(loop.variable, loop.extent, loop.body, "unrolled")
+    if _suits_lanes(loop):
+        return Loop(loop.variable, loop.extent, [_unroll(s) for s in loop.body], "vector")
+    return _serial(loop)
+
+
+def _serial(loop: Loop) -> Loop:
+    body = [_decide(s) if isinstance(s, Loop) else s for s in loop.body]
+    return Loop(loop.variable, loop.extent, body, "unrolled" if loop.extent < SHORTEST_VECTOR else "serial")
+
+
+def _is_serial(loop: Loop, inside: Sequence[Statement]) -> bool:
+    """Whether passes must follow each other: they add to rows that data picks."""
+    return any(isinstance(leaf, Reduce) and leaf.row is not None and _depends(leaf, loop.variable) for leaf in inside)
+
+
+def _depends(leaf: Reduce, variable: str) -> bool:
+    assert leaf.row is not None
+    picked = any(variable in i.variables for i in _value_indices(leaf.row.value))
+    return picked or variable not in leaf.index.variables
+
+
+def _suits_lanes(loop: Loop) -> bool:
+    """Whether the loop itself should run in lanes, rather than the loops inside it."""
+    longest = max((n for s in loop.body for n in _leaf_extents(s)), default=1)
+    if longest == 1:
+        return True
+    if loop.extent < LONG_ROW // 2:
+        return False
+    private = {load.buffer for leaf in leaves(loop.body) for load in reads(leaf) if load.buffer.place == "private"}
+    if sum(b.size for b in private) * 64 > MOST_PRIVATE_BYTES:
+        return False
+    if longest < LONG_ROW:
+        return True
+    strided = [load for leaf in leaves(loop.body) for load in (*reads(leaf), _target(leaf)) if _strides(load, loop)]
+    return not strided
+
+
+def _target(leaf: Statement) -> Load:
+    assert not isinstance(leaf, Loop)
+    return Load(leaf.buffer, leaf.index)
+
+
+def _strides(load: Load, loop: Loop) -> bool:
+    """Whether lanes over the loop would jump through memory (an input is laid out anew, once, where they would)."""
+    return load.buffer.place not in ("private", "input") and abs(load.index.coefficient(loop.variable)) > 1
+
+
+def _leaf_extents(statement: Statement) -> Iterator[int]:
+    if isinstance(statement, Loop):
+        inner = [n for s in statement.body for n in _leaf_extents(s)]
+        yield max([statement.extent, *inner])
+    else:
+        yield 1
+
+
+def _unroll(statement: Statement) -> Statement:
+    """Unroll the loops inside lanes from the innermost out, as far as the code stays small."""
+    if not isinstance(statement, Loop):
+        return statement
+    body = [_unroll(s) for s in statement.body]
+    size = statement.extent * max(1, sum(_unrolled_size(s) for s in body))
+    kept = any(isinstance(s, Loop) and s.mode == "serial" for s in body)
+    small = not kept and size <= MOST_UNROLLED * max(1, len(body))
+    return Loop(statement.variable, statement.extent, body, "unrolled" if small else "serial")
+
+
+def _unrolled_size(statement: Statement) -> int:
+    if isinstance(statement, Loop) and statement.mode == "unrolled":
+        return statement.extent * sum(_unrolled_size(s) for s in statement.body)
+    return 1
+
+

@@ -1,0 +1,28 @@
+"""Seeing: plots, pictures and the report page. All of it reads values and changes none."""
+
+from .figures import data_address, png, save
+from .folder import numbered_folder, prepare_folder, write_file
+from .formula import formulas, mathml
+from .images import confusion, predictions, weights
+from .plots import boundaries, boundary, losses, scatter
+from .report import Section, page
+
+__all__ = [
+    "Section",
+    "boundaries",
+    "boundary",
+    "confusion",
+    "data_address",
+    "formulas",
+    "losses",
+    "mathml",
+    "numbered_folder",
+    "page",
+    "png",
+    "predictions",
+    "prepare_folder",
+    "save",
+    "scatter",
+    "weights",
+    "write_file",
+]

@@ -1,0 +1,92 @@
+"""Figures: their style, and turning one into a file or a data address. The one place that loads matplotlib.
+
+Figures are made without pyplot, so that drawing keeps no state, needs no screen and works in any thread.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core.errors import MissingExtraError
+from .folder import write_file
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
+
+# Colours that remain apart with any colour vision: M. Okabe and K. Ito, "Color Universal Design", 2002.
+BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"
+PALETTE = (BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE)
+INK, FAINT = "#222831", "#8a929c"
+RESOLUTION = 150
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of a size in inches, with its parts laid out so that nothing overlaps.
+
+    Raises:
+        MissingExtraError: if matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError(
+            "pictures need matplotlib, which is not installed; try: pip install pellucid[learn]"
+        ) from error
+    return Figure(figsize=(width, height), dpi=RESOLUTION, layout="constrained", facecolor="white")
+
+
+def new_axes(figure: Figure, rows: int = 1, columns: int = 1) -> list[Axes]:
+    """Return a grid of axes in a figure, row by row."""
+    grid: Any = figure.subplots(rows, columns, squeeze=False)
+    return list(grid.ravel())
+
+
+def tints() -> Colormap:
+    """Return the colours from one class's region to the other's, pale enough for points to be seen on them."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("classes", ["#9cc9e3", "#f7f7f5", "#f3c2a0"])
+
+
+def plain(axes: Axes, title: str = "") -> None:
+    """Give axes the house style: no box, quiet ticks, a title at the left."""
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(FAINT)
+    axes.tick_params(colors=INK, labelsize=9, color=FAINT)
+    if title:
+        axes.set_title(title, loc="left", fontsize=11, color=INK)
+
+
+def bare(axes: Axes, title: str = "", colour: str = INK) -> None:
+    """Leave axes with a picture and a title only."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    if title:
+        axes.set_title(title, fontsize=9, color=colour)
+
+
+def png(figure: Figure) -> bytes:
+    """Return a figure as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=RESOLUTION, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
+    """Write a figure as a PNG file, whole or not at all, and return its path."""
+    return write_file(path, png(figure))
+
+
+def data_address(image: bytes) -> str:
+    """Return the bytes of a PNG file as an address that a page can hold."""
+    return "data:image/png;base64," + base64.b64encode(image).decode("ascii")

@@ -1,0 +1,86 @@
+"""What every test shares: hypothesis's profiles, golden texts, a disk cache of its own, and what is left out.
+
+$HYPOTHESIS_PROFILE chooses how long random tests are: ``dev`` (the default), ``ci`` (few examples, always the
+same; the default where $CI is set) or ``soak`` (long).
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+GOLDEN = Path(__file__).parent / "golden"
+PATIENT = (HealthCheck.too_slow, HealthCheck.data_too_large)
+
+settings.register_profile("ci", max_examples=25, derandomize=True, deadline=None, suppress_health_check=PATIENT)
+settings.register_profile("dev", max_examples=50, deadline=None, suppress_health_check=PATIENT)
+settings.register_profile("soak", max_examples=5_000, deadline=None, suppress_health_check=PATIENT, print_blob=True)
+
+Golden = Callable[[str, str], None]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write the golden texts anew instead of comparing")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+    os.environ.update(MPLBACKEND="Agg", JAX_PLATFORMS="cpu", PELLUCID_CHECK="1")
+    if not hasattr(config, "workerinput"):  # workers of pytest-xdist inherit the folder
+        os.environ["PELLUCID_CACHE"] = tempfile.mkdtemp(prefix="pellucid-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ.pop("PELLUCID_CACHE"), ignore_errors=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if "soak" not in config.option.markexpr:
+        soaking = [item for item in items if item.get_closest_marker("soak")]
+        items[:] = [item for item in items if item not in soaking]
+        config.hook.pytest_deselected(items=soaking)
+    if importlib.util.find_spec("torch") is None:
+        for item in items:
+            if item.get_closest_marker("torch"):
+                item.add_marker(pytest.mark.skip(reason="PyTorch is not installed, and this compares with it"))
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """Compare a text with tests/golden/NAME.txt; ``pytest --update-golden`` writes that file instead."""
+
+    def compare(name: str, text: str) -> None:
+        path, found = GOLDEN / f"{name}.txt", text.rstrip("\n") + "\n"
+        if request.config.getoption("--update-golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(found, encoding="utf-8")
+            return
+        shown = path.relative_to(GOLDEN.parent.parent)
+        if not path.exists():
+            pytest.fail(f"there is no {shown}; write it with pytest --update-golden, and read it", pytrace=False)
+        expected = path.read_text(encoding="utf-8")
+        if found != expected:
+            lines = difflib.unified_diff(
+                expected.splitlines(), found.splitlines(), str(shown), "what came out", lineterm=""
+            )
+            message = "\n".join([*lines, "", "If the change is meant, run pytest --update-golden and review the diff."])
+            pytest.fail(message, pytrace=False)
+
+    return compare
+
+
+@pytest.fixture
+def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a disk cache that only this test uses, empty."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("PELLUCID_CACHE", str(folder))
+    return folder
