@@ -5,7 +5,7 @@ summed cross-entropy, with an L2 penalty on the weights (not on the biases):
 
     W <- W - rate (dL/dW + penalty W)        b <- b - rate dL/db
 
-Everything a runner trains is float32. The yardstick (`loss`, `train`) is float64 NumPy, so that no runner is its own judge.
+Everything a runner trains is float32. The yardstick (`loss`, `train`) is float64 NumPy: no runner is its own judge.
 """
 
 from __future__ import annotations
@@ -64,14 +64,20 @@ def make_points() -> tuple[NDArray[np.float32], NDArray[np.int32], str]:
         labels = np.repeat([0, 1], ROWS // 2)
         return points.astype(np.float32), labels.astype(np.int32), "two half circles with noise (no scikit-learn here)"
     points, labels = make_moons(ROWS, noise=NOISE, random_state=0)
-    return points.astype(np.float32), labels.astype(np.int32), "scikit-learn make_moons(200, noise=0.20, random_state=0)"
+    return (
+        points.astype(np.float32),
+        labels.astype(np.int32),
+        "scikit-learn make_moons(200, noise=0.20, random_state=0)",
+    )
 
 
 def write(folder: Path) -> str:
-    """Write the points as raw bytes, so that a runner can read them before it has imported anything; say what they are."""
+    """Write points and weights as raw bytes, which a runner can read before it imports anything; say what they are."""
     points, labels, origin = make_points()
     (folder / "points.float32").write_bytes(points.tobytes())
     (folder / "labels.int32").write_bytes(labels.tobytes())
+    for name, array in start(3)._asdict().items():
+        (folder / f"start-{name}.float32").write_bytes(array.tobytes())
     return origin
 
 

@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from . import moons, softmax
 
 
-class MissingPeer(Exception):
+class MissingPeerError(Exception):
     """What a runner needs is not installed here; the message says what."""
 
 
 class MoonsTrainer(Protocol):
-    """Trains one or more two-moons networks together."""
+    """Trains one or more two-moons networks together; may have a `note` on what sets it apart."""
 
     def reset(self) -> None:
         """Back to the starting weights, keeping whatever is compiled."""
@@ -72,7 +72,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--passes", type=int, default=20_000)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--enough", type=float, default=0.5, help="seconds to measure for, where one run is shorter")
-    parser.add_argument("--cache", default="", help="cold or warm, for the runner that starts from nothing")
     return parser.parse_args()
 
 
@@ -87,7 +86,7 @@ def moons_runner(prepare: Callable[[moons.Problem], MoonsTrainer], *, comparable
     problem = moons.read(options.problem, tuple(options.hidden))
     try:
         trainer = prepare(problem)
-    except MissingPeer as missing:
+    except MissingPeerError as missing:
         return report(missing=str(missing))
 
     def losses() -> list[float]:
@@ -101,7 +100,8 @@ def moons_runner(prepare: Callable[[moons.Problem], MoonsTrainer], *, comparable
     taken = seconds_of(trainer, lambda: trainer.run(options.passes), options.enough)
     final = losses() if comparable else []
     each = statistics.median(taken) / options.passes
-    return report(seconds=each, runs=len(taken), early=early, final=final, comparable=comparable)
+    note = getattr(trainer, "note", "")
+    return report(seconds=each, runs=len(taken), early=early, final=final, comparable=comparable, note=note)
 
 
 def softmax_runner(prepare: Callable[[softmax.Problem], SoftmaxTrainer]) -> None:
@@ -110,7 +110,7 @@ def softmax_runner(prepare: Callable[[softmax.Problem], SoftmaxTrainer]) -> None
     problem = softmax.read(options.problem)
     try:
         trainer = prepare(problem)
-    except MissingPeer as missing:
+    except MissingPeerError as missing:
         return report(missing=str(missing))
     trainer.reset()
     trainer.run_in_order(softmax.EARLY_STEPS)

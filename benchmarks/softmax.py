@@ -52,7 +52,7 @@ def read_mnist() -> tuple[NDArray[np.uint8], NDArray[np.int32]] | None:
 
 
 def draw() -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-    """Random data of MNIST's shape: each class lights its own fifth of the pixels, so that there is something to learn."""
+    """Random data of MNIST's shape: each class lights a fifth of the pixels of its own."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, CLASSES, 60_000).astype(np.int32)
     lit = rng.random((CLASSES, INPUTS)) < 0.19
@@ -76,7 +76,9 @@ def read(folder: Path) -> Problem:
     return Problem(images.astype(np.float32) / np.float32(255), np.load(folder / "digits.npy", allow_pickle=False))
 
 
-def probabilities(W: NDArray[np.floating], b: NDArray[np.floating], images: NDArray[np.floating]) -> NDArray[np.floating]:
+def probabilities(
+    W: NDArray[np.floating], b: NDArray[np.floating], images: NDArray[np.floating]
+) -> NDArray[np.floating]:
     """Softmax of the scores, (rows, 10)."""
     scores = images @ W + b
     scores = np.exp(scores - scores.max(axis=1, keepdims=True))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 from mpmath import mp, mpf
 
@@ -65,7 +64,6 @@ def fit(problem: Problem) -> Fit:
     weights = [problem.weight(x) for x in grid]
     unknowns = problem.numerator + 1 - len(problem.fixed) + problem.denominator
     # The reference points are indices into the grid: one more than unknowns, as the error is one too.
-    reference = [round((GRID - 1) * (mpf(1) - mp.cos(mp.pi * (i + mpf(1) / 2) / (unknowns + 1))) / 2) for i in range(unknowns + 1)]
     reference = [round((GRID - 1) * (i + mpf(1) / 2) / (unknowns + 1)) for i in range(unknowns + 1)]
     denominators = [mpf(1)] * GRID
     for _ in range(60):
@@ -81,7 +79,14 @@ def fit(problem: Problem) -> Fit:
     raise ArithmeticError("the exchange did not settle")
 
 
-def _solve(problem, grid, values, weights, reference, denominators):  # type: ignore[no-untyped-def]
+def _solve(
+    problem: Problem,
+    grid: list[mpf],
+    values: list[mpf],
+    weights: list[mpf],
+    reference: list[int],
+    denominators: list[mpf],
+) -> tuple[list[mpf], list[mpf]]:
     """Solve for coefficients whose weighted errors at the reference points are equal, with alternating signs."""
     fixed = [mpf(c) for c in problem.fixed]
     free = range(len(fixed), problem.numerator + 1)
@@ -112,49 +117,106 @@ def _extrema(errors: list[mpf], wanted: int) -> list[int]:
     return places
 
 
-HALF_LOG_2 = float(mp.log(2) / 2)
+REDUCED = float(mp.log(2) / 2) * 1.001  # a little more than half of log 2, as the multiple subtracted is rounded
 
 
 def exponential(degree: int) -> Problem:
-    """e^r = 1 + r + r^2 P(r), relative error, |r| <= log(2) / 2 and a little."""
-    bound = HALF_LOG_2 * 1.001
-    return Problem(
-        lambda r: (mp.expm1(r) - r) / r**2, lambda r: r**2 * mp.exp(-r), -bound, bound, degree
-    )
+    """e^r = 1 + r + r^2 P(r), relative error, |r| <= log(2) / 2."""
+    return Problem(lambda r: (mp.expm1(r) - r) / r**2, lambda r: r**2 * mp.exp(-r), -REDUCED, REDUCED, degree)
 
 
 def exponential_minus_one(degree: int) -> Problem:
-    """e^r - 1 = r + r^2 P(r), relative error."""
-    bound = HALF_LOG_2 * 1.001
-    return Problem(lambda r: (mp.expm1(r) - r) / r**2, lambda r: r**2 / mp.expm1(r) * mp.sign(r), -bound, bound, degree)
+    """e^r - 1 = r + r^2 P(r), relative error, |r| <= log(2) / 2."""
+    return Problem(
+        lambda r: (mp.expm1(r) - r) / r**2, lambda r: abs(r**2 / mp.expm1(r)), -REDUCED, REDUCED, degree
+    )
 
 
 def logarithm(degree: int) -> Problem:
-    """log(1 + f) = f - f^2 / 2 + f^3 P(f), relative error, sqrt(1/2) <= 1 + f <= sqrt(2)."""
+    """log(1 + f) = f - f^2 / 2 + f^3 P(f), relative error, 3/4 <= 1 + f <= 3/2."""
     return Problem(
-        lambda f: (mp.log1p(f) - f + f**2 / 2) / f**3,
-        lambda f: f**3 / mp.log1p(f),
-        float(mp.sqrt(0.5)) - 1,
-        float(mp.sqrt(2)) - 1,
-        degree,
+        lambda f: (mp.log1p(f) - f + f**2 / 2) / f**3, lambda f: f**3 / mp.log1p(f), -0.25, 0.5, degree
     )
 
 
 def logarithm_of_ratio(degree: int) -> Problem:
-    """log((1 + s) / (1 - s)) = 2 s + s z P(z), z = s^2, relative error, |s| <= (sqrt(2) - 1) / (sqrt(2) + 1)."""
-    bound = float(((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2)
-    return Problem(
-        lambda z: (2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2) / z,
-        lambda z: z * mp.sqrt(z) / (2 * mp.atanh(mp.sqrt(z))),
-        0.0,
-        bound,
-        degree,
-    )
+    """log((1 + s) / (1 - s)) = 2 s + s z P(z), z = s^2, relative error, |s| <= 1/5."""
+
+    def function(z: mpf) -> mpf:
+        return (2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2) / z
+
+    return Problem(function, lambda z: z * mp.sqrt(z) / (2 * mp.atanh(mp.sqrt(z))), 0.0, 0.04, degree)
 
 
-def hyperbolic_tangent(numerator: int, denominator: int, limit: float) -> Problem:
-    """tanh(x) = x P(u) / Q(u), u = x^2, P(0) = Q(0) = 1, relative error, |x| <= limit."""
+def odd_ratio(function: Real, slope: float, limit: float, numerator: int, denominator: int) -> Problem:
+    """function(x) = x P(u) / Q(u), u = x^2, relative error, |x| <= limit, exact slope at 0."""
+
     def ratio(u: mpf) -> mpf:
-        return mp.tanh(mp.sqrt(u)) / mp.sqrt(u)
+        return function(mp.sqrt(u)) / mp.sqrt(u)
 
-    return Problem(ratio, lambda u: 1 / ratio(u), 0.0, limit**2, numerator, denominator, (1.0,))
+    return Problem(ratio, lambda u: 1 / ratio(u), 0.0, limit**2, numerator, denominator, (slope,))
+
+
+def sine(degree: int) -> Problem:
+    """sin(r) = r + r u P(u), u = r^2, relative error, |r| <= pi / 4."""
+
+    def function(u: mpf) -> mpf:
+        return (mp.sin(mp.sqrt(u)) / mp.sqrt(u) - 1) / u
+
+    return Problem(function, lambda u: u * mp.sqrt(u) / mp.sin(mp.sqrt(u)), 0.0, QUARTER, degree)
+
+
+def cosine(degree: int) -> Problem:
+    """cos(r) = 1 - u / 2 + u^2 P(u), u = r^2, relative error, |r| <= pi / 4."""
+
+    def function(u: mpf) -> mpf:
+        return (mp.cos(mp.sqrt(u)) - 1 + u / 2) / u**2
+
+    return Problem(function, lambda u: u**2 / mp.cos(mp.sqrt(u)), 0.0, QUARTER, degree)
+
+
+QUARTER = float(mp.pi / 4) ** 2 * 1.001
+
+ERF_LIMIT = 3.9  # from 3.832 on, erf rounds to 1 in float32
+
+PROBLEMS: dict[str, Problem] = {
+    "EXP_FLOAT32": exponential(4),
+    "EXP_FLOAT64": exponential(9),
+    "EXPM1_FLOAT32": exponential_minus_one(5),
+    "EXPM1_FLOAT64": exponential_minus_one(10),
+    "LOG_FLOAT32": logarithm(7),
+    "LOG_FLOAT64": logarithm_of_ratio(7),
+    "SIN_FLOAT32": sine(2),
+    "COS_FLOAT32": cosine(2),
+    "SIN_FLOAT64": sine(5),
+    "COS_FLOAT64": cosine(5),
+    "ERF_FLOAT32": odd_ratio(mp.erf, float(2 / mp.sqrt(mp.pi)), ERF_LIMIT, 5, 5),
+}
+
+HEADER = '''"""Coefficients of the approximations in mathematics.py, from the constant up.
+
+Written by tools/fit_polynomials.py, which says what each of them approximates and how it is found.
+"""
+'''
+
+
+def literals(name: str, coefficients: Sequence[mpf]) -> str:
+    """Return the coefficients as a Python assignment."""
+    return f"{name} = (\n" + "".join(f"    {float(c)!r},\n" for c in coefficients) + ")\n"
+
+
+def main() -> None:
+    """Print the file of coefficients."""
+    parts = [HEADER, f"ERF_LIMIT = {ERF_LIMIT!r}\n"]
+    for name, problem in PROBLEMS.items():
+        found = fit(problem)
+        comment = f"# Largest relative error of the approximation itself: {mp.nstr(found.error, 2)}.\n"
+        text = literals(name + ("_P" if problem.denominator else ""), found.numerator)
+        if problem.denominator:
+            text += literals(name + "_Q", found.denominator)
+        parts.append(comment + text)
+    print("\n".join(parts), end="")
+
+
+if __name__ == "__main__":
+    main()

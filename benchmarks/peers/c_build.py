@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..moons import PENALTY, RATE, Problem, Weights
-from ..runner import MissingPeer
+from ..runner import MissingPeerError
 
 FLAGS = ("-O3", "-march=native", "-ffast-math")
 LANES = 16
@@ -38,7 +38,7 @@ class CLoop:
     def __init__(self, problem: Problem, start: Weights) -> None:
         compiler = shutil.which("gcc")
         if compiler is None:
-            raise MissingPeer("gcc is not installed")
+            raise MissingPeerError("gcc is not installed")
         self.hidden, self.start = len(start.b1), start
         points, labels = problem.points, problem.labels
         columns = (points[:, 0], points[:, 1], labels == 0, labels == 1, np.ones(len(labels)))
@@ -48,6 +48,7 @@ class CLoop:
             library = Path(folder) / "moons.so"
             command = [compiler, *FLAGS, "-shared", "-fPIC", *(f"-D{name}={size}" for name, size in sizes.items())]
             subprocess.run([*command, Path(__file__).with_name("moons.c"), "-o", library, "-lm"], check=True)
+            self.vectorised = b"_ZGV" in library.read_bytes()  # how names of vector functions begin
             self.call = ctypes.CDLL(str(library)).train  # stays mapped when the file is gone
         self.reset()
 

@@ -14,6 +14,8 @@ class Trainer:
 
     def __init__(self, problem: Problem) -> None:
         self.loops = [CLoop(problem, start) for start in problem.starts]
+        vectorised = all(loop.vectorised for loop in self.loops)
+        self.note = "" if vectorised else "this C library has no vector tanh: a weak baseline"
         self.order = sorted(self.loops, key=lambda loop: -loop.hidden)
 
     def reset(self) -> None:

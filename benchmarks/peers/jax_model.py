@@ -1,4 +1,4 @@
-"""The three steps in JAX: what its runners jit, one at a time or as a whole loop."""
+"""The two steps in JAX: what its runners jit, one at a time or as a whole loop."""
 
 from __future__ import annotations
 
@@ -25,19 +25,6 @@ def moons_loss(weights: Any, points: Any, labels: Any) -> Any:
 def moons_step(weights: Any, points: Any, labels: Any) -> Any:
     """One pass of gradient descent."""
     gradients = jax.grad(moons_loss)(weights, points, labels)
-    return tuple(weight - moons.RATE * gradient for weight, gradient in zip(weights, gradients, strict=True))
-
-
-def sweep_step(weights: Any, points: Any, labels: Any, mask: Any) -> Any:
-    """One pass for several networks joined into a block-diagonal one."""
-
-    def loss(weights: Any) -> Any:
-        W1, b1, W2, b2 = weights
-        scores = (jnp.tanh(points @ W1 + b1) @ (W2 * mask) + b2).reshape(len(points), -1, 2)
-        labels_again = jnp.broadcast_to(labels[:, None], scores.shape[:2])
-        return -picked(scores, labels_again).sum() + moons.PENALTY / 2 * ((W1 * W1).sum() + (W2 * W2).sum())
-
-    gradients = jax.grad(loss)(weights)
     return tuple(weight - moons.RATE * gradient for weight, gradient in zip(weights, gradients, strict=True))
 
 

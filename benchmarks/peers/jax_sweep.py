@@ -1,37 +1,31 @@
-"""JAX, a whole fori_loop over several two-moons networks joined into one block-diagonal network."""
+"""JAX, one whole fori_loop for each two-moons network, on two threads: faster than the networks joined into one."""
 
 from __future__ import annotations
 
-import jax
+from concurrent.futures import ThreadPoolExecutor
 
-from ..blocks import join, part
 from ..moons import Problem, Weights
 from ..runner import moons_runner
-from .jax_model import sweep_step
+from .jax_loop import Trainer as OneTrainer
 
 
 class Trainer:
-    """As jax_loop, for the joined network."""
+    """One jitted loop for each hidden size, the largest first; a running loop holds no lock of Python's."""
 
     def __init__(self, problem: Problem) -> None:
-        self.networks = problem.starts
-        self.start, mask = join(problem.starts)
-        self.data = tuple(jax.numpy.asarray(array) for array in (problem.points, problem.labels, mask))
-
-        def loop(weights: tuple[jax.Array, ...], data: tuple[jax.Array, ...], passes: int) -> object:
-            return jax.lax.fori_loop(0, passes, lambda _, now: sweep_step(now, *data), weights)
-
-        self.loop = jax.jit(loop)
-        self.reset()
+        self.each = [OneTrainer(problem._replace(starts=(start,))) for start in problem.starts]
+        self.order = sorted(self.each, key=lambda one: -len(one.start.b1))
 
     def reset(self) -> None:
-        self.now = tuple(jax.numpy.array(array) for array in self.start)
+        for one in self.each:
+            one.reset()
 
     def run(self, passes: int) -> None:
-        self.now = jax.block_until_ready(self.loop(self.now, self.data, passes))
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda one: one.run(passes), self.order))
 
     def weights(self) -> list[Weights]:
-        return part(self.now, self.networks)
+        return [one.weights()[0] for one in self.each]
 
 
 if __name__ == "__main__":

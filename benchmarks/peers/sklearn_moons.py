@@ -18,6 +18,8 @@ from ..runner import moons_runner
 class Trainer:
     """Fits anew on every run."""
 
+    note = "trains one logistic output, not a softmax over two"
+
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -7,6 +7,7 @@ from torch.nn.functional import cross_entropy
 
 from ..moons import PENALTY, RATE, Problem, Weights
 from ..runner import moons_runner
+from .torch_threads import choose_threads
 
 
 class Trainer:
@@ -16,6 +17,7 @@ class Trainer:
         self.points, self.start = torch.from_numpy(problem.points.copy()), problem.starts[0]
         self.labels = torch.from_numpy(problem.labels.astype("int64"))
         self.reset()
+        choose_threads(lambda: self.run(50))
 
     def reset(self) -> None:
         self.now = [torch.tensor(array, requires_grad=True) for array in self.start]

@@ -8,6 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from ..runner import softmax_runner
 from ..softmax import BATCH, CLASSES, INPUTS, RATE, Problem
+from .torch_threads import choose_threads
 
 
 class Trainer:
@@ -17,6 +18,7 @@ class Trainer:
         self.images = torch.from_numpy(problem.images)
         self.labels = torch.from_numpy(problem.labels.astype("int64"))
         self.reset()
+        choose_threads(lambda: self.run_in_order(50))
 
     def reset(self) -> None:
         self.W = torch.zeros(INPUTS, CLASSES, requires_grad=True)

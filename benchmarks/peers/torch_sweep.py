@@ -8,6 +8,7 @@ from torch.nn.functional import cross_entropy
 from ..blocks import join, part
 from ..moons import PENALTY, RATE, Problem, Weights
 from ..runner import moons_runner
+from .torch_threads import choose_threads
 
 
 class Trainer:
@@ -20,6 +21,7 @@ class Trainer:
         labels = torch.from_numpy(problem.labels.astype("int64"))
         self.labels = labels.repeat_interleave(len(self.networks))
         self.reset()
+        choose_threads(lambda: self.run(50))
 
     def reset(self) -> None:
         self.now = [torch.tensor(array, requires_grad=True) for array in self.start]

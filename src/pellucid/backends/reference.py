@@ -9,8 +9,9 @@ import numpy as np
 
 from ..core.dtypes import is_float
 from ..core.errors import InternalError
-from ..core.expression import Expression
+from ..core.expression import Expression, storage_of
 from ..core.traversal import topological
+from ..step import Call, Step
 
 
 def evaluate(
@@ -18,6 +19,8 @@ def evaluate(
     values: Mapping[Expression, Any],
     xp: Any = np,
     precise: bool = False,
+    seed: int = 0,
+    step: int = 0,
 ) -> list[Any]:
     """Return the values of expressions, computed one node at a time.
 
@@ -26,10 +29,18 @@ def evaluate(
         values: an array for each variable and parameter (and, if wished, for any other node).
         xp: NumPy, or jax.numpy.
         precise: compute every float32 node in float64, as an oracle.
+        seed, step: what random draws without a value are keyed and counted by; they are numbered in the order in
+            which they are met.
     """
     done: dict[Expression, Any] = {}
+    order = topological(roots)
+    draws = {n: k for k, n in enumerate(n for n in order if n.operation.kind == "random")}
     with np.errstate(all="ignore"):
-        for current in topological(roots):
+        for current in order:
+            if current in draws and current not in values:
+                attributes = {**dict(current.attributes), "token": draws[current]}
+                done[current] = current.operation.array(xp, **attributes, seed=seed, step=step)
+                continue
             done[current] = _widened(_value(current, values, done, xp, precise), xp, precise)
     return [done[root] for root in roots]
 
@@ -48,3 +59,37 @@ def _value(current: Expression, values: Mapping[Expression, Any], done: Any, xp:
 
 def _widened(value: Any, xp: Any, precise: bool) -> Any:
     return value.astype("float64") if precise and is_float(value.dtype.name) else value
+
+
+class ReferenceStep:
+    """A step run in NumPy."""
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self.draws = [n for n in topological(step.roots) if n.operation.kind == "random"]
+
+    def run(self, call: Call, first: int, count: int) -> None:
+        """Run some steps of a call."""
+        parameters = {p: storage_of(p).array for p in self.step.parameters}
+        for k in range(first, first + count):
+            values: dict[Expression, Any] = {**dict(zip(self.step.inputs, call.inputs, strict=True)), **parameters}
+            values.update((draw, self._draw(draw, call, k)) for draw in self.draws)
+            results = evaluate(self.step.roots, values)
+            split = len(self.step.outputs)
+            for room, result in zip(call.outputs, results[:split], strict=True):
+                room[k] = result
+            new = [np.array(r) for r in results[split:]]  # all of them, before any is stored
+            for (parameter, _), value in zip(self.step.updates, new, strict=True):
+                parameters[parameter][...] = value
+
+    def _draw(self, draw: Expression, call: Call, k: int) -> Any:
+        attributes = dict(draw.attributes)
+        if draw.operation.name == "batch_indices":
+            start = call.start + k * self.step.rows
+            return draw.operation.array(np, **attributes, seed=call.order_seed, step=call.epoch, start=start)
+        return draw.operation.array(np, **attributes, seed=call.seed, step=call.step + k)
+
+
+def compile_step(step: Step) -> ReferenceStep:
+    """Return a step to be run in NumPy."""
+    return ReferenceStep(step)

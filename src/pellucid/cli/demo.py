@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from ..data import mnist
 from ..view import numbered_folder, prepare_folder
 from .screen import Screen
 from .tour.beginning import first_gradient
@@ -38,13 +39,14 @@ def demo(screen: Screen, out: Path | None = None, data: Path | None = None, seed
         Stopped: on Ctrl-C.
     """
     began = time.perf_counter()
+    parts = mnist(data) if data else None  # before anything is trained, so that a damaged file is known at once
     guide = Guide(screen, prepare_folder(out or numbered_folder("runs", "demo")), seed)
-    part = 100 if short else 1
+    share = 100 if short else 1
     try:
         first_gradient(guide)
-        two_moons(guide, 20_000 // part)
-        softmax_regression(guide, data, 1_000 // part)
-        digits_network(guide, max(40 // part, 1))
+        two_moons(guide, 20_000 // share)
+        softmax_regression(guide, parts, 1_000 // share)
+        digits_network(guide, max(40 // share, 1))
         report = guide.finish(TITLE, LEAD)
     except KeyboardInterrupt:
         kept = f"{len(guide.files)} pictures are kept in {guide.folder}" if guide.files else "nothing was written"

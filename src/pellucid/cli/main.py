@@ -10,9 +10,9 @@ from ..core.errors import PellucidError
 try:
     from .application import application
 except ImportError as error:
-    if error.name not in ("typer", "rich"):
+    missing: str | None = (error.name or "").partition(".")[0]
+    if missing not in ("typer", "rich"):
         raise
-    missing: str | None = error.name
 else:
     missing = None
 
@@ -38,3 +38,7 @@ def main() -> None:
 def _fail(message: str) -> int:
     print(f"pellucid: {message}", file=sys.stderr)
     return FAILED
+
+
+if __name__ == "__main__":
+    main()

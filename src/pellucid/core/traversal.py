@@ -58,7 +58,7 @@ def transform(
 
 def substitute(roots: Sequence[Expression], replacements: Mapping[Expression, Expression]) -> list[Expression]:
     """Return the roots with some nodes replaced by others."""
-    return transform(roots, lambda old, inputs: replacements.get(old) or rebuild(old, inputs))
+    return transform(roots, lambda old, inputs: replacements[old] if old in replacements else rebuild(old, inputs))
 
 
 def specialise(

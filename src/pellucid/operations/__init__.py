@@ -2,6 +2,8 @@
 
 from . import (
     activation,
+    arrays,
+    batching,
     comparison,
     composed,
     elementwise,
@@ -10,6 +12,7 @@ from . import (
     logical,
     movement,
     product,
+    random,
     reduction,
     rounding,
     selection,
@@ -19,6 +22,8 @@ from . import (
 
 __all__ = [
     "activation",
+    "arrays",
+    "batching",
     "comparison",
     "composed",
     "elementwise",
@@ -27,6 +32,7 @@ __all__ = [
     "logical",
     "movement",
     "product",
+    "random",
     "reduction",
     "rounding",
     "selection",

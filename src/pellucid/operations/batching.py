@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.expression import Expression, fresh_token, node
 from ..core.operation import Facts, Notation, Operation, register
-from .random import permuted
+from .random import permuted, permuted_scalar
 
 ORDER_DRAW = 0x6F726472  # any fixed number no draw of a step reaches
 

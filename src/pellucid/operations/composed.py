@@ -60,7 +60,7 @@ def clip(x: Any, min: Any = None, max: Any = None) -> Expression:
     """
     (x,) = as_expressions(x)
     x = x if min is None else maximum(x, min)
-    return x if max is None else minimum(x, max)  # type: ignore[no-any-return]
+    return x if max is None else minimum(x, max)
 
 
 @composed
@@ -129,7 +129,7 @@ def softmax(x: Any, axis: Any = -1) -> Expression:
 def log_softmax(x: Any, axis: Any = -1) -> Expression:
     """Return the logarithm of softmax along an axis, computed without overflow or loss of digits."""
     x = _floats(x)
-    shifted = x - stop_gradient(max_over(x, axis, keepdims=True))
+    shifted: Expression = x - stop_gradient(max_over(x, axis, keepdims=True))
     return shifted - log(sum_over(exp(shifted), axis, keepdims=True))
 
 

@@ -10,14 +10,13 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
 from ..core.dtypes import BOOL, INTEGERS, is_float, promote
 from ..core.errors import DtypeError, ShapeError
 from ..core.expression import Expression, as_expressions, node
 from ..core.operation import Domain, Facts, Notation, Operation, Try, integers, numbers, reals, register
 from ..core.origins import place
 from ..core.sizes import Shape, broadcast_shapes, show_shape
+from .arrays import to_dtype
 
 Takes = Callable[[str, tuple[Expression, ...]], tuple[str, ...]]
 
@@ -150,21 +149,12 @@ def _astype(x: Any, dtype: str) -> Expression:
     return x if x.dtype == dtype else node(astype, [x], dtype=dtype)
 
 
-def _astype_array(xp: Any, x: Any, dtype: str) -> Any:
-    if not (is_float(x.dtype.name) and dtype in INTEGERS):
-        return x.astype(dtype)
-    limits = np.iinfo(dtype)  # outside them the conversion of C, and so of NumPy, is undefined
-    fits = (x > limits.min - 1.0) & (x < limits.max + 1.0)
-    nearest = xp.where(x > 0, limits.max, xp.where(x < 0, limits.min, 0)).astype(dtype)
-    return xp.where(fits, xp.where(fits, x, xp.zeros_like(x)).astype(dtype), nearest)
-
-
 def zero(x: Expression) -> Expression:
     """Return a zero of the dtype of ``x``."""
     return as_expressions(x, 0)[1]
 
 
-astype = register(
+astype: Operation = register(
     Operation(
         name="astype",
         kind="elementwise",
@@ -175,7 +165,7 @@ astype = register(
         make=_astype,
         shape=lambda x, **_: x.shape,
         dtype=lambda x, dtype: dtype,
-        array=_astype_array,
+        array=to_dtype,
         scalar=lambda b, x, dtype: b.convert(x, dtype),
         gradient=lambda g, y, x, dtype: (g if is_float(dtype) and is_float(x.dtype) else None,),
         notation=Notation("{dtype}({0})", r"\mathrm{{{dtype}}}\left({0}\right)"),
@@ -247,7 +237,7 @@ def _condition_aside(condition: Any, *operands: Any) -> tuple[Expression, ...]:
     return (*as_expressions(condition), *as_expressions(*operands))
 
 
-where = elementwise(
+where: Operation = elementwise(
     "where",
     "The value of x where the condition holds, and of y elsewhere.",
     array=lambda xp, c, x, y: xp.where(c, x, y),

@@ -85,7 +85,7 @@ def _clamped(xp: Any, indices: Any, size: Any) -> Any:
     )
 
 
-take = register(
+take: Operation = register(
     Operation(
         name="take",
         kind="indexing",
@@ -134,7 +134,7 @@ def _scatter_array(xp: Any, updates: Any, indices: Any, size: int) -> Any:
     return result
 
 
-scatter_add = register(
+scatter_add: Operation = register(
     Operation(
         name="scatter_add",
         kind="indexing",
@@ -191,7 +191,7 @@ def _expand_pick(x: Expression, labels: Expression) -> Expression:
 
 
 LABELS = Domain(0, 2, ("int32", "int64", "uint8"), (0, 1))
-pick = register(
+pick: Operation = register(
     Operation(
         name="pick",
         kind="indexing",
@@ -217,7 +217,7 @@ def _make_one_hot(labels: Any, size: Any, dtype: Any = "float32") -> Expression:
     return node(one_hot, [_as_indices("one_hot", labels)], size=as_axis(size), dtype=check_dtype(dtype))
 
 
-one_hot = register(
+one_hot: Operation = register(
     Operation(
         name="one_hot",
         kind="indexing",

@@ -45,7 +45,7 @@ def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(axes.index(k) for k in range(len(axes)))
 
 
-permute = register(
+permute: Operation = register(
     Operation(
         name="permute",
         kind="movement",
@@ -113,7 +113,7 @@ def _reshape_shape(x: Expression, *, shape: Shape) -> Shape:
     return shape
 
 
-reshape = register(
+reshape: Operation = register(
     Operation(
         name="reshape",
         kind="movement",
@@ -160,7 +160,7 @@ def _read_broadcast(indices: Indices, x: Expression, **_: Any) -> Indices:
     return tuple(Index() if n == 1 else i for n, i in zip(x.shape, tail, strict=True))
 
 
-broadcast_to = register(
+broadcast_to: Operation = register(
     Operation(
         name="broadcast_to",
         kind="movement",
@@ -214,7 +214,7 @@ def _slice_gradient(g: Expression, y: Expression, x: Expression, starts: Any, sh
     return (node(place_slice, [g], starts=starts, shape=x.shape, steps=steps),)
 
 
-slice_axes = register(
+slice_axes: Operation = register(
     Operation(
         name="slice_axes",
         kind="movement",
@@ -249,7 +249,7 @@ def _array_place(xp: Any, x: Any, starts: Any, shape: Any, steps: Any) -> Any:
     return result
 
 
-place_slice = register(
+place_slice: Operation = register(
     Operation(
         name="place_slice",
         kind="movement",
@@ -278,19 +278,19 @@ def flip(x: Any, axis: Any = None) -> Expression:
     >>> pc.function([], pc.flip(pc.constant([1, 2, 3])))()
     array([3, 2, 1], dtype=int32)
     """
-    (x,) = as_expressions(x)
-    axes = normalise_axes("flip", x, axis)
-    starts: list[Any] = [n - 1 if k in axes else 0 for k, n in enumerate(x.shape)]
-    if any(x.shape[k] == 0 for k in axes):
-        return x
-    return slice_axes(x, starts, x.shape, [-1 if k in axes else 1 for k in range(x.ndim)])
+    operand: Expression = as_expressions(x)[0]
+    axes = normalise_axes("flip", operand, axis)
+    starts: list[Any] = [n - 1 if k in axes else 0 for k, n in enumerate(operand.shape)]
+    if any(operand.shape[k] == 0 for k in axes):
+        return operand
+    return slice_axes(operand, starts, operand.shape, [-1 if k in axes else 1 for k in range(operand.ndim)])
 
 
 # pad
 
 
-def _make_pad(x: Any, widths: Any, value: float = 0.0) -> Expression:
-    (x,) = as_expressions(x)
+def _make_pad(operand: Any, widths: Any, value: float = 0.0) -> Expression:
+    x: Expression = as_expressions(operand)[0]
     given = [(widths, widths)] * x.ndim if isinstance(widths, int) else [tuple(w) for w in widths]
     if len(given) != x.ndim or any(len(w) != 2 or any(isinstance(n, int) and n < 0 for n in w) for w in given):
         raise ShapeError(
@@ -302,7 +302,7 @@ def _make_pad(x: Any, widths: Any, value: float = 0.0) -> Expression:
     return node(pad, [x], widths=tuple(given), value=float(value))
 
 
-pad = register(
+pad: Operation = register(
     Operation(
         name="pad",
         kind="movement",
@@ -366,7 +366,7 @@ def _write_parts(indices: Indices, *parts: Expression, axis: int) -> tuple[Indic
     )
 
 
-concatenate = register(
+concatenate: Operation = register(
     Operation(
         name="concatenate",
         kind="movement",

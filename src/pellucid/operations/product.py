@@ -80,7 +80,7 @@ def _gradient(
 
 
 R2 = (reals(), reals())
-matmul = register(
+matmul: Operation = register(
     Operation(
         name="matmul",
         kind="product",

@@ -34,7 +34,7 @@ def _sign_body(b: Any, x: Any) -> Any:
     return b.select(b.compare(">", x, zero), one, below)
 
 
-sign = elementwise(
+sign: Operation = elementwise(
     "sign",
     "1 above zero, -1 below it; zero and NaN stay as they are.",
     array=lambda xp, x: xp.where(x > 0, xp.ones_like(x), xp.where(x < 0, -xp.ones_like(x), x)),
@@ -128,7 +128,7 @@ def _unlike(b: Any, rest: Any, y: Any) -> Any:
     return b.bit_and(b.compare("!=", rest, zero), differ)
 
 
-floor_divide = elementwise(
+floor_divide: Operation = elementwise(
     "floor_divide",
     "The quotient x / y rounded down; an integer over zero is 0. The derivative is 0.",
     array=_floor_divide_array,
@@ -171,7 +171,7 @@ remainder = elementwise(
     facts=Facts(cheap=False),
     tries=(numbers(), numbers(0.5)),
 )
-copysign = elementwise(
+copysign: Operation = elementwise(
     "copysign",
     "The size of x with the sign of y; its derivative at 0 is 0.",
     array=lambda xp, x, y: xp.copysign(x, y),

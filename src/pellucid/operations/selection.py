@@ -66,8 +66,10 @@ def _refuse_masks(x: Expression, keys: tuple[Any, ...]) -> None:
 
 def _is_every_row(key: Any, size: Axis) -> bool:
     if is_expression(key):
-        return key.operation.name == "arange" and key.shape == (size,)
-    return isinstance(key, np.ndarray | list | range) and isinstance(size, int) and np.array_equal(key, np.arange(size))
+        return bool(key.operation.name == "arange" and key.shape == (size,))
+    if not isinstance(key, np.ndarray | list | range) or not isinstance(size, int):
+        return False
+    return np.array_equal(np.asarray(key), np.arange(size))
 
 
 def _full(x: Expression, keys: tuple[Any, ...]) -> list[Any]:
@@ -126,13 +128,12 @@ def _slice(x: Expression, axis: int, key: slice) -> tuple[Axis, Axis, int]:
     size = x.shape[axis]
     try:
         if isinstance(size, int):
-            start, stop, step = key.indices(size)
-            length = len(range(start, stop, step))
-            return (start if length else 0), length, step
-        first, last, step = (None if k is None else operator.index(k) for k in (key.start, key.stop, key.step))
+            chosen = range(size)[key]
+            return (chosen.start if chosen else 0), len(chosen), chosen.step
+        start, stop, step = (None if k is None else operator.index(k) for k in (key.start, key.stop, key.step))
     except (TypeError, ValueError) as error:
         raise AxisError(f"{x}[...], axis {axis}: {error}{place(x)}") from None
-    return _slice_named(x, axis, size, (first, last, step))
+    return _slice_named(x, axis, size, (start, stop, step))
 
 
 def _slice_named(

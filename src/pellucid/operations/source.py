@@ -102,7 +102,7 @@ def is_constant(expression: Expression) -> bool:
 def constant_value(expression: Expression) -> np.ndarray[Any, Any]:
     """Return the array of a constant."""
     data = np.frombuffer(expression.attribute("data"), dtype=expression.dtype)
-    return data.reshape(tuple(expression.shape))  # type: ignore[arg-type]
+    return data.reshape(tuple(expression.shape))
 
 
 def scalar_value(expression: Expression) -> float | int | None:

@@ -44,7 +44,7 @@ NUMPY_NAMES = {
 ANGLES = Domain(-4, 4, ("float32", "float64"), (0.0, -0.0, 100.0, float("inf"), float("-inf"), float("nan")))
 TURN = math.pi / 2
 
-sin = _function(
+sin: Operation = _function(
     "sin",
     "The sine of x.",
     lambda g, y, x: g * cos(x),
@@ -53,7 +53,7 @@ sin = _function(
     lambda b, x: b.sin(x),
     ANGLES,
 )
-cos = _function(
+cos: Operation = _function(
     "cos",
     "The cosine of x.",
     lambda g, y, x: -g * sin(x),
@@ -106,14 +106,14 @@ atan2 = elementwise(
     facts=Facts(range=(-math.pi, math.pi), cheap=False),
     tries=(reals(), reals(0.5)),
 )
-sinh = _function(
+sinh: Operation = _function(
     "sinh",
     "The hyperbolic sine of x.",
     lambda g, y, x: g * cosh(x),
     r"\sinh",
     Facts(odd=True, monotone=1, cheap=False),
 )
-cosh = _function(
+cosh: Operation = _function(
     "cosh",
     "The hyperbolic cosine of x.",
     lambda g, y, x: g * sinh(x),

@@ -1,10 +1,11 @@
 """Algebra: neutral and absorbing elements, signs, collecting, powers, choices, and constants.
 
 These are the usual liberties of algebra, as in every computer algebra system and compiler of tensors: a rule
-holds wherever both sides are numbers. Three exceptions are taken knowingly, because gradients are full of zeros:
+holds wherever both sides are numbers. Some exceptions are taken knowingly, because gradients are full of zeros:
 ``x * 0``, ``0 / x`` and ``x - x`` become 0 although they are NaN for some infinite, zero or NaN x. In the same way
 ``sqrt(x) * sqrt(x)`` and ``exp(log(x))`` become x (and ``x ** 0.5`` a root) although the left sides are NaN, or
-differ, where x is negative, and the sign of a zero may change. Sums are regrouped only around constants.
+differ, where x is negative; terms that cancel do so although inf - inf is NaN; and the sign of a zero may change.
+Sums are regrouped only around constants and equal terms.
 
 No rule computes again what is computed anyway: those that take expensive parts apart fire only where nobody else
 reads the parts (``once``).
@@ -39,17 +40,21 @@ from .pattern import (
     minimum,
     number,
     power,
+    read_once,
     reciprocal,
     relu,
     rule,
     sigmoid,
     sqrt,
+    structural,
     tanh,
     where,
 )
 
 MOST_FOLDED = 1024
+MOST_TERMS = 12
 POSITIVE = (0.2, 2.0)
+SPANNING = (((), (2, 3), (3,)), ((), (3,), ()))
 
 
 def _power_of_two(c: Expression) -> bool:
@@ -60,6 +65,11 @@ def _power_of_two(c: Expression) -> bool:
 def _below_zero(c: Expression) -> bool:
     value = number(c)
     return value is not None and value < 0
+
+
+def _both_negative(c1: Expression, c2: Expression) -> bool:
+    first, second = number(c1) or 0, number(c2) or 0
+    return first <= 0 and second <= 0 and first + second < 0
 
 
 def _spans(x: Expression, y: Expression) -> bool:
@@ -101,13 +111,23 @@ SIGNS: tuple[Rule, ...] = (
 COLLECTING: tuple[Rule, ...] = (
     rule("x + x → 2 * x", lambda x: x + x, lambda x: 2 * x, integers=True),
     rule("c * x + x → (c + 1) * x", lambda c, x: c * x + x, lambda c, x: (c + 1) * x),
+    rule("x - c * x → (1 - c) * x", lambda c, x: x - c * x, lambda c, x: (1 - c) * x),
+    rule("c * x - x → (c - 1) * x", lambda c, x: c * x - x, lambda c, x: (c - 1) * x),
     rule("c1 * x + c2 * x → (c1 + c2) * x", lambda c1, c2, x: c1 * x + c2 * x, lambda c1, c2, x: (c1 + c2) * x),
     rule("c1 * x - c2 * x → (c1 - c2) * x", lambda c1, c2, x: c1 * x - c2 * x, lambda c1, c2, x: (c1 - c2) * x),
+    rule("c * x + c * y → c * (x + y)", lambda c, x, y: c * x + c * y, lambda c, x, y: c * (x + y), once=True),
+    rule("c * x - c * y → c * (x - y)", lambda c, x, y: c * x - c * y, lambda c, x, y: c * (x - y), once=True),
     rule("c1 * (c2 * x) → (c1 * c2) * x", lambda c1, c2, x: c1 * (c2 * x), lambda c1, c2, x: c1 * c2 * x),
     rule("c1 * (x / c2) → (c1 / c2) * x", lambda c1, c2, x: c1 * (x / c2), lambda c1, c2, x: c1 / c2 * x),
     rule("c1 * (c2 / x) → (c1 * c2) / x", lambda c1, c2, x: c1 * (c2 / x), lambda c1, c2, x: c1 * c2 / x),
     rule("(c1 * x) / c2 → (c1 / c2) * x", lambda c1, c2, x: c1 * x / c2, lambda c1, c2, x: c1 / c2 * x),
-    rule("x / c → x * (1 / c), c a power of 2", lambda c, x: x / c, lambda c, x: x * (1 / c), _power_of_two, constants=(8.0,)),
+    rule(
+        "x / c → x * (1 / c), c a power of 2",
+        lambda c, x: x / c,
+        lambda c, x: x * (1 / c),
+        _power_of_two,
+        constants=(8.0,),
+    ),
     rule("(x + c1) + c2 → x + (c1 + c2)", lambda c1, c2, x: (x + c1) + c2, lambda c1, c2, x: x + (c1 + c2)),
     rule("(x + c1) - c2 → x + (c1 - c2)", lambda c1, c2, x: (x + c1) - c2, lambda c1, c2, x: x + (c1 - c2)),
     rule("(x - c1) + c2 → x + (c2 - c1)", lambda c1, c2, x: (x - c1) + c2, lambda c1, c2, x: x + (c2 - c1)),
@@ -117,9 +137,86 @@ COLLECTING: tuple[Rule, ...] = (
     rule("c1 - (x + c2) → (c1 - c2) - x", lambda c1, c2, x: c1 - (x + c2), lambda c1, c2, x: (c1 - c2) - x),
     rule("c1 - (x - c2) → (c1 + c2) - x", lambda c1, c2, x: c1 - (x - c2), lambda c1, c2, x: (c1 + c2) - x),
     rule("c1 - (c2 - x) → x + (c1 - c2)", lambda c1, c2, x: c1 - (c2 - x), lambda c1, c2, x: x + (c1 - c2)),
-    rule("(c * x) * y → c * (x * y)", lambda c, x, y: c * x * y, lambda c, x, y: c * (x * y), lambda x, y: _spans(x, y), once=True),
-    rule("(c * x) / y → c * (x / y)", lambda c, x, y: c * x / y, lambda c, x, y: c * (x / y), lambda x, y: _spans(x, y), once=True, domain=POSITIVE),
+    rule(
+        "(c * x) * y → c * (x * y)",
+        lambda c, x, y: c * x * y,
+        lambda c, x, y: c * (x * y),
+        lambda x, y: _spans(x, y),
+        once=True,
+        shapes=SPANNING,
+    ),
+    rule(
+        "(c * x) / y → c * (x / y)",
+        lambda c, x, y: c * x / y,
+        lambda c, x, y: c * (x / y),
+        lambda x, y: _spans(x, y),
+        once=True,
+        shapes=SPANNING,
+        domain=POSITIVE,
+    ),
 )
+
+Term = tuple[float, Expression | None]
+
+
+def _terms(total: Expression, uses: Uses) -> list[Term]:
+    """Return the terms of a sum with their factors, left to right; the numbers are multiples of None."""
+    found: list[Term] = []
+    pending: list[tuple[float, Expression]] = [(1.0, total)]
+    while pending:
+        factor, x = pending.pop()
+        name = x.operation.name
+        if name in ("add", "subtract") and len(pending) < MOST_TERMS and (x is total or read_once(x, uses)):
+            pending.append((-factor if name == "subtract" else factor, x.inputs[1]))
+            pending.append((factor, x.inputs[0]))
+        elif name == "negative":
+            pending.append((-factor, x.inputs[0]))
+        elif (value := number(x)) is not None:
+            found.append((factor * value, None))
+        elif name == "multiply" and (value := number(x.inputs[0])) is not None:
+            found.append((factor * value, x.inputs[1]))
+        elif name == "multiply" and (value := number(x.inputs[1])) is not None:
+            found.append((factor * value, x.inputs[0]))
+        else:
+            found.append((factor, x))
+    return found
+
+
+def _sum_of(terms: list[Term]) -> Any:
+    """Return the sum of terms, those that are added before those that are subtracted; a common factor stands outside."""
+    sizes = {abs(factor) for factor, _ in terms}
+    if len(terms) > 1 and len(sizes) == 1 and sizes != {1.0}:
+        return sizes.pop() * _sum_of([(math.copysign(1.0, factor), x) for factor, x in terms])
+    total: Any = None
+    for factor, x in sorted(terms, key=lambda t: t[0] < 0):
+        size = abs(factor)
+        term = size if x is None else x if size == 1 else size * x
+        if total is None:
+            total = term if factor > 0 else -term
+        else:
+            total = total + term if factor > 0 else total - term
+    return 0 if total is None else total
+
+
+@structural(
+    "a * x + y + b * x → (a + b) * x + y",
+    ("add", "subtract"),
+    ("add", "subtract", "negative"),
+    example=lambda x, y, z: ((2 * x + y) - z + 3 * x) - y,
+    shapes=(((), (), ()), ((3,), (2, 1), ())),
+)
+def collect(outer: Expression, uses: Uses) -> Expression | None:
+    """Equal terms of a longer sum are added as factors, and cancel where these do."""
+    if not is_float(outer.dtype):
+        return None
+    terms = _terms(outer, uses)
+    factors: dict[Expression | None, float] = {}
+    for factor, x in terms:
+        factors[x] = factors.get(x, 0.0) + factor
+    if len(factors) == len(terms):
+        return None
+    return fitted(_sum_of([(factor, x) for x, factor in factors.items() if factor]), outer)
+
 
 POWERS: tuple[Rule, ...] = (
     rule("x ** 0 → 1", lambda x: power(x, 0), lambda: 1, integers=True),
@@ -152,14 +249,46 @@ EXPONENTIALS: tuple[Rule, ...] = (
 CHOICES: tuple[Rule, ...] = (
     rule("maximum(x, x) → x", lambda x: maximum(x, x), lambda x: x, integers=True),
     rule("minimum(x, x) → x", lambda x: minimum(x, x), lambda x: x, integers=True),
-    rule("maximum(maximum(x, c1), c2) → maximum(x, maximum(c1, c2))", lambda x, c1, c2: maximum(maximum(x, c1), c2), lambda x, c1, c2: maximum(x, maximum(c1, c2)), integers=True),
-    rule("minimum(minimum(x, c1), c2) → minimum(x, minimum(c1, c2))", lambda x, c1, c2: minimum(minimum(x, c1), c2), lambda x, c1, c2: minimum(x, minimum(c1, c2)), integers=True),
+    rule(
+        "maximum(maximum(x, c1), c2) → maximum(x, maximum(c1, c2))",
+        lambda x, c1, c2: maximum(maximum(x, c1), c2),
+        lambda x, c1, c2: maximum(x, maximum(c1, c2)),
+        integers=True,
+    ),
+    rule(
+        "minimum(minimum(x, c1), c2) → minimum(x, minimum(c1, c2))",
+        lambda x, c1, c2: minimum(minimum(x, c1), c2),
+        lambda x, c1, c2: minimum(x, minimum(c1, c2)),
+        integers=True,
+    ),
     rule("where(p, x, x) → x", lambda p, x: where(p, x, x), lambda x: x, integers=True),
     rule("where(True, x, y) → x", lambda x, y: where(True, x, y), lambda x: x, integers=True),
     rule("where(False, x, y) → y", lambda x, y: where(False, x, y), lambda y: y, integers=True),
-    rule("where(not p, x, y) → where(p, y, x)", lambda p, x, y: where(logical_not(p), x, y), lambda p, x, y: where(p, y, x), integers=True),
-    rule("where(p, where(p, x, y), z) → where(p, x, z)", lambda p, x, y, z: where(p, where(p, x, y), z), lambda p, x, z: where(p, x, z), integers=True),
-    rule("where(p, x, where(p, y, z)) → where(p, x, z)", lambda p, x, y, z: where(p, x, where(p, y, z)), lambda p, x, z: where(p, x, z), integers=True),
+    rule(
+        "where(not p, x, y) → where(p, y, x)",
+        lambda p, x, y: where(logical_not(p), x, y),
+        lambda p, x, y: where(p, y, x),
+        integers=True,
+    ),
+    rule(
+        "where(p, where(p, x, y), z) → where(p, x, z)",
+        lambda p, x, y, z: where(p, where(p, x, y), z),
+        lambda p, x, z: where(p, x, z),
+        integers=True,
+    ),
+    rule(
+        "where(p, x, where(p, y, z)) → where(p, x, z)",
+        lambda p, x, y, z: where(p, x, where(p, y, z)),
+        lambda p, x, z: where(p, x, z),
+        integers=True,
+    ),
+    rule(
+        "where(p, -c1, -c2) → -where(p, c1, c2)",
+        lambda p, c1, c2: where(p, c1, c2),
+        lambda p, c1, c2: -where(p, 0 - c1, 0 - c2),  # no -0
+        lambda c1, c2: _both_negative(c1, c2),
+        constants=(-1.0, 0.0),
+    ),
     rule("x < x → False", lambda x: less(x, x), lambda: False, integers=True),
     rule("x > x → False", lambda x: greater(x, x), lambda: False, integers=True),
     rule("not not p → p", lambda x, y: logical_not(logical_not(equal(x, y))), lambda x, y: equal(x, y), integers=True),
@@ -205,7 +334,13 @@ FOLDING: tuple[Rule, ...] = (
 )
 FACTS: tuple[Rule, ...] = (
     Rule("f(-x) → -f(x), f odd; f(x), f even", _of_negative, _parity, lambda x: tanh(-x) + absolute(-x), SHAPES),
-    Rule("f(x) → x, f abs or relu and x ≥ 0", _nonnegative, lambda node, uses: node.inputs[0], lambda x: relu(exp(x)), SHAPES),
+    Rule(
+        "f(x) → x, f abs or relu and x ≥ 0",
+        _nonnegative,
+        lambda node, uses: node.inputs[0],
+        lambda x: relu(exp(x)),
+        SHAPES,
+    ),
 )
 
 ALGEBRA: tuple[Rule, ...] = (
@@ -213,6 +348,7 @@ ALGEBRA: tuple[Rule, ...] = (
     *NEUTRAL,
     *SIGNS,
     *COLLECTING,
+    collect,
     *POWERS,
     *EXPONENTIALS,
     *CHOICES,

@@ -1,8 +1,8 @@
 """The engine: rules applied to a graph until none fires, and the log of what fired.
 
-Inputs are rewritten before their users, each node once, with a stack of its own (nothing recurses). What a rule makes is
-rewritten in turn. Because some rules look at how often a part is read, the walk is repeated until a whole one
-changes nothing. It ends: the number of firings is bounded by the size of the graph, and a rule that would lead
+Inputs are rewritten before their users, each node once, with a stack of its own (nothing recurses). What a rule
+makes is rewritten in turn. Because some rules look at how often a part is read, the walk is repeated until a whole
+one changes nothing. It ends: the number of firings is bounded by the size of the graph, and a rule that would lead
 back to an expression on its way is not followed.
 """
 

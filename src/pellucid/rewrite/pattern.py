@@ -301,6 +301,13 @@ def _run(steps: Sequence[Step], node: Expression) -> list[Expression] | None:
 
 # Structural rules
 
+SHARED = 2
+
+
+def read_once(x: Expression, uses: Uses) -> bool:
+    """Whether nobody else reads x; of an expression made during the same walk that is not known, and not assumed."""
+    return uses.get(x, SHARED) < SHARED
+
 
 def structural(
     name: str,
@@ -330,7 +337,7 @@ def structural(
 
     def decorate(function: Attempt) -> Rule:
         def attempt(node: Expression, uses: Uses) -> Expression | None:
-            with origin_of(node, *node.inputs):
+            with origin_of(node, *[i for i in node.inputs if i.operation.name in reads]):
                 after = function(node, uses)
                 return None if after is None else fitted(after, node)
 

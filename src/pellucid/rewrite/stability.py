@@ -107,6 +107,16 @@ def is_shifted(x: Expression, axes: tuple[int, ...]) -> bool:
     return False
 
 
+def unshifted(x: Expression, axes: tuple[int, ...]) -> tuple[Expression, Expression | None]:
+    """Return y and k where x is y - k with k = max(y), written by hand; x itself and None for anything else."""
+    if x.operation.name == "subtract":
+        y, k = x.inputs
+        top = _still(k)
+        if top.operation.name == "max" and top.inputs[0] is y and all(padded(k, x.ndim)[a] == 1 for a in axes):
+            return y, k
+    return x, None
+
+
 def shift_of(x: Expression, axes: tuple[int, ...]) -> Expression:
     """Return the largest values over the axes, which stay with size 1: what is subtracted before exponentials."""
     largest = apply("max", x, axes, keepdims=True)
@@ -125,11 +135,17 @@ def log_sum_exp(outer: Expression, uses: Uses) -> Expression | None:
     (total,) = outer.inputs
     (powers,) = total.inputs
     axes: tuple[int, ...] = total.attribute("axes")
-    if powers.operation.name != "exp" or is_shifted(powers.inputs[0], axes):
+    if powers.operation.name != "exp":
         return None
-    (x,) = powers.inputs
+    x, by_hand = unshifted(powers.inputs[0], axes)
+    if by_hand is None and is_shifted(x, axes):
+        return None
     shift = shift_of(x, axes)
-    return log(sum_over(exp(x - shift), axes)) + reshape(shift, outer.shape)  # type: ignore[no-any-return]
+    stable: Expression = log(sum_over(exp(x - shift), axes)) + reshape(shift, outer.shape)
+    if by_hand is None:
+        return stable
+    kept = tuple(1 if k in axes else n for k, n in enumerate(x.shape))
+    return stable - reshape(broadcast_to(by_hand, kept), outer.shape)
 
 
 @structural(
@@ -144,9 +160,10 @@ def softmax(outer: Expression, uses: Uses) -> Expression | None:
     total = below.inputs[0] if below.operation is reshape else below
     if powers.operation.name != "exp" or total.operation is not sum_over or total.inputs[0] is not powers:
         return None
-    (x,), axes = powers.inputs, total.attribute("axes")
+    axes = total.attribute("axes")
+    x, by_hand = unshifted(powers.inputs[0], axes)
     kept = tuple(1 if k in axes else n for k, n in enumerate(x.shape))
-    if padded(below, x.ndim) != kept or is_shifted(x, axes):
+    if padded(below, x.ndim) != kept or (by_hand is None and is_shifted(x, axes)):
         return None
     shifted = exp(x - shift_of(x, axes))
     return shifted / sum_over(shifted, axes, keepdims=True)  # type: ignore[no-any-return]
@@ -186,14 +203,15 @@ def log_pick(outer: Expression, uses: Uses) -> Expression | None:
     if padded(below, x.ndim)[-1] != 1:
         return None
     row = broadcast_to(reshape(below, padded(below, x.ndim)[:-1]), labels.shape)
-    return pick(broadcast_to(log(above), x.shape), labels) - log(row)
+    stable: Expression = pick(broadcast_to(log(above), x.shape), labels) - log(row)
+    return stable
 
 
 @structural(
     "log(x[...]) → log(x)[...], x a quotient of exponentials",
     "log",
     ("slice_axes", "take"),
-    example=lambda x: log((exp(x) / sum_over(exp(x), 1, keepdims=True))[:, 1]),
+    example=lambda x: log((exp(x) / sum_over(exp(x), 1, keepdims=True))[:, 1:]),
 )
 def log_part(outer: Expression, uses: Uses) -> Expression | None:
     """The logarithm goes inside, to where it meets an exponential."""

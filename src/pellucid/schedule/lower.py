@@ -88,11 +88,14 @@ class Lowering:
 
     def _find_invariant(self) -> set[Expression]:
         """What is worth computing once a call: it depends on the inputs alone, and is more than a few comparisons."""
+        roots = set(self.step.roots)
         fixed: set[Expression] = set()
         worth: set[Expression] = set()
         for current in self.order:
             source = current.operation.kind == "source" and not isinstance(current, Parameter)
             inner = current.inputs and all(i in fixed for i in current.inputs) and current.operation.kind != "random"
+            if current in roots:
+                continue  # stored anew at every step, and with it what reads it
             if source or inner:
                 fixed.add(current)
             costly = current.operation.kind in ("reduction", "product", "indexing") or not current.operation.facts.cheap
@@ -333,7 +336,7 @@ class Lowering:
         row = self.value(rows, indices[: rows.ndim])
         base = self.value(table, (Index(), *indices[rows.ndim :]))
         assert isinstance(base, Load) and base.row is None
-        return Load(base.buffer, base.index, Row(row, self.layouts[table][0], int_size(table.shape[0])))
+        return Load(base.buffer, base.index, Row(row, self.layouts.get(table, row_major(table))[0], int_size(table.shape[0])))
 
     def _viewed(self, current: Expression, indices: tuple[Index, ...]) -> Value:
         """An element of a reshape. An axis that splits is an index; axes that merge are one stretch of memory."""

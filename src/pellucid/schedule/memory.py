@@ -39,6 +39,8 @@ def _packed(statement: Statement, packed: dict[tuple[Buffer, int], Buffer]) -> S
         if old.buffer.place != "input" or old.row or not 1 < width <= WIDEST_PACKED or old.buffer.size % width:
             return old
         rest = old.index.replace({variable: Index()})
+        if not sizes.keys() >= set(rest.variables):
+            return old  # a loop around this one chooses the row
         low, high = rest.span(sizes.__getitem__)
         if low < 0 or high >= width:
             return old

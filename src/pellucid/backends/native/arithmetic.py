@@ -215,10 +215,10 @@ class Arithmetic(Lanes):
         width = BITS[x.dtype]
         if amount.number is not None and 0 <= amount.number < width:
             return self._binary(instruction, x, amount) if amount.number else x
-        fits_text = f"icmp ult {amount.typed}, {self.constant(width % 2**31, like=amount).text}"
-        if x.dtype == "bool":  # the width, 1, fits no i1 as a number above all amounts: only a shift by 0 keeps x
+        if x.dtype == "bool":  # one bit: only a shift by 0 keeps it
             return self.bit_and(x, self.bit_not(amount))
-        fits = self._write(fits_text, "bool", x.lanes)
+        limit = self.constant(width, like=amount)
+        fits = self._write(f"icmp ult {amount.typed}, {limit.text}", "bool", x.lanes)
         most = self.constant(width - 1, like=amount)
         if instruction == "ashr":
             return self._binary(instruction, x, self.select(fits, amount, most))
@@ -286,6 +286,14 @@ class Arithmetic(Lanes):
         writer.lines[phi] = f"  {current.text} = {joined}"
         writer.start_block(after)
         return current
+
+    def where_any(self, mask: Value, compute: Callable[[], Value], value: Value) -> Value:
+        """Return ``compute()`` where the mask holds and ``value`` elsewhere; it runs only if some lane's mask does."""
+        before = self.writer.label
+        with self.writer.branch(self.any_lane(mask).text):
+            computed = self.select(mask, compute(), value)
+            inside = self.writer.label
+        return self._write(f"phi {value.type} [{value.text}, %{before}], [{computed.text}, %{inside}]", value.dtype, value.lanes)
 
     def call(self, name: str, *operands: Value) -> Value:
         """Call a function of the system's libm (see ``libm.py``), lane by lane."""

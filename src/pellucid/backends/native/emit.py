@@ -280,8 +280,8 @@ class Emitter:
     def _get(self, buffer: Buffer, index: Index, row: Row | None) -> Value:
         address, pace, rows = self._place(buffer, index, row)
         lanes = self.lanes
-        if buffer in self.private_lanes:
-            return self.b.load(address, buffer.dtype, self.private_lanes[buffer])
+        if own := self.private_lanes.get(buffer):
+            return self.b.load(address, buffer.dtype, own)
         if lanes is None or (pace == 0 and rows is None):
             return self.b.load(address, buffer.dtype)
         if rows is None and pace == 1:
@@ -291,9 +291,8 @@ class Emitter:
     def _put(self, buffer: Buffer, index: Index, row: Row | None, value: Value) -> None:
         address, pace, rows = self._place(buffer, index, row)
         lanes = self.lanes
-        if buffer in self.private_lanes:
-            count = self.private_lanes[buffer]
-            return self.b.store(self.b.splat(value, count) if count else value, address)
+        if own := self.private_lanes.get(buffer):
+            return self.b.store(self.b.splat(value, own), address)
         if lanes is None:
             return self.b.store(value, address)
         if pace == 0 and rows is None:

@@ -18,8 +18,13 @@ from .target import Target
 if TYPE_CHECKING:
     import llvmlite.binding as llvm
 
-# "light" is for IR that is in its final form already, as the loop emitter's is; "full" is LLVM's -O3.
-PIPELINES = ("none", "light", "full")
+# What runs on the IR before code is generated. "light" is for IR in its final form, as the loop emitter's is: it
+# removes stack slots and what is computed twice. "full" is LLVM's -O3.
+PIPELINES: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "light": ("sroa", "instruction_combine", "simplify_cfg", "new_gvn"),
+    "full": ("O3",),
+}
 
 _lock = threading.RLock()
 
@@ -75,7 +80,7 @@ def compile_module(ir_text: str, target: Target, optimise: str = "light", use_ca
     if optimise not in PIPELINES:
         raise InternalError(f"no pipeline is called {optimise!r}; there are {', '.join(PIPELINES)}")
     with _lock:
-        key = cache.key(ir_text, target.key, optimise, _llvm_version()) if use_cache else ""
+        key = cache.key(ir_text, target.key, " ".join(PIPELINES[optimise]), _llvm_version())
         found = cache.read(key) if use_cache else None
         if found is not None:
             return Module(ir_text, target, optimise, found, cached=True)
@@ -121,10 +126,8 @@ def _optimised(text: str, target: Target, optimise: str) -> tuple[llvm.ModuleRef
 
 def _light_passes() -> llvm.ModulePassManager:
     passes = _llvm().create_new_module_pass_manager()
-    passes.add_sroa_pass()
-    passes.add_instruction_combine_pass()
-    passes.add_simplify_cfg_pass()
-    passes.add_new_gvn_pass()
+    for name in PIPELINES["light"]:
+        getattr(passes, f"add_{name}_pass")()
     return passes
 
 

@@ -102,6 +102,37 @@ class Lanes:
             return combine(self, self.extract(value, 0), self.extract(value, 1))
         return self.extract(value, 0)
 
+    def join(self, parts: Sequence[Value]) -> Value:
+        """Return vectors of one width side by side, as one vector; their number is a power of two."""
+        while len(parts) > 1:
+            lanes = parts[0].lanes
+            chosen = ", ".join(f"i32 {i}" for i in range(2 * lanes))
+            parts = [
+                self._write(
+                    f"shufflevector {x.typed}, {y.typed}, <{2 * lanes} x i32> <{chosen}>", x.dtype, 2 * lanes
+                )
+                for x, y in zip(parts[::2], parts[1::2], strict=True)
+            ]
+        return parts[0]
+
+    def in_registers(self, name: str, x: Value, *others: Value) -> Value:
+        """Apply an AVX-512 instruction on exponents, register by register: getexp, getmant or scalef.
+
+        ``getexp`` is the exponent of each lane as a float, ``getmant`` its significand, from 3/4 to 3/2 (NaN below
+        zero), ``scalef`` x times 2 to the power of the floor of the second operand.
+        """
+        count = 512 // (8 * BYTES[x.dtype])
+        function = f"@llvm.x86.avx512.mask.{name}.{'ps' if x.dtype == 'float32' else 'pd'}.512"
+        kind, results = llvm_type(x.dtype, count), []
+        for start in range(0, x.lanes, count):
+            operands = [self.slice(o, start, count).typed if x.lanes > count else o.typed for o in (x, *others)]
+            if name == "getmant":
+                operands.append("i32 11")  # the interval 3/4 to 3/2 (3), and NaN below zero (8)
+            every_lane, current_rounding = f"i{count} -1", "i32 4"
+            operands += [f"{kind} zeroinitializer", every_lane, current_rounding]
+            results.append(self._call(function, kind, x.dtype, count, *operands))
+        return self.join(results)
+
     def any_lane(self, mask: Value) -> Value:
         """Return whether a mask holds in some lane."""
         if not mask.lanes or mask.number is not None:
@@ -199,3 +230,9 @@ def _type_of(operand: str) -> str:
     if operand.startswith("<"):
         return operand[: operand.index(">") + 1]
     return operand.split(" ", 1)[0]
+
+
+def is_wide(target: Target, value: Value) -> bool:
+    """Whether a value is made of whole AVX-512 registers, for which x86 has instructions on exponents."""
+    per_register = 512 // (8 * BYTES[value.dtype])
+    return target.vector_bits == 512 and value.lanes >= per_register and value.lanes % per_register == 0

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...data import Split, digits, mnist, split
+from ...data import Split, digits, split
 from ...function import Function
 from ...view import Section, confusion, formulas, losses, predictions, weights
 from .guide import Guide, derivatives, fired
@@ -20,10 +19,10 @@ NETWORK_BATCH, NETWORK_EPOCHS, HIDDEN = 50, 40, 64
 SHOWN = 30
 
 
-def softmax_regression(guide: Guide, data: Path | None = None, steps: int = REGRESSION_STEPS) -> None:
-    """Learn one matrix from scikit-learn's digits, or from MNIST if its folder is given."""
-    parts = mnist(data) if data else split(*digits(), seed=guide.seed)
-    where = "MNIST" if data else "scikit-learn's 8x8 digits"
+def softmax_regression(guide: Guide, given: Split | None = None, steps: int = REGRESSION_STEPS) -> None:
+    """Learn one matrix from scikit-learn's digits, or from MNIST if that is given."""
+    parts = given or split(*digits(), seed=guide.seed)
+    where = "MNIST" if given else "scikit-learn's 8x8 digits"
     section = guide.section(
         "Softmax regression",
         f"{where}: {len(parts.train_inputs):,} to learn from, {len(parts.test_inputs):,} to test with. "

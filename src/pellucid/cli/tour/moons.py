@@ -18,7 +18,7 @@ from .networks import Network, two_layers
 
 Array = np.ndarray[Any, Any]
 RATE, L2 = 0.01, 0.01
-PASSES, CALLS = 20_000, 20
+PASSES, CALLS, LINES = 20_000, 20, 5
 SIZES = (1, 2, 3, 4, 5, 20, 50)
 
 
@@ -70,8 +70,10 @@ def three_hidden_units(
     guide.screen.formula("loss", loss)
 
     curve, seconds = train(guide, step, points, labels, passes)
-    rows = [[f"{(k + 1) * len(part):,}", f"{part[-1]:.3f}"] for k, part in enumerate(curve)]
-    guide.table(section, ["passes", "loss"], rows, f"Gradient descent on all points, rate {RATE}.")
+    milestones = [[f"{(k + 1) * len(part):,}", f"{part[-1]:.3f}"] for k, part in enumerate(curve)]
+    rows = [[cell for pair in milestones[k::LINES] for cell in pair] for k in range(LINES)]  # down, then across
+    columns = ["passes", "loss"] * (CALLS // LINES)
+    guide.table(section, columns, rows, f"Gradient descent on all points, rate {RATE}: the summed loss.")
     everything = np.concatenate(curve)
     first, rest = len(curve[0]), len(everything) - len(curve[0])
     guide.timings += [("2-3-2 network, compiling included", first, seconds[0]), ("and then", rest, sum(seconds[1:]))]

@@ -1,0 +1,62 @@
+"""The examples run, and say what their comments promise; the slow ones in a short form."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SOURCE = Path(__file__).parents[2] / "src"
+REAL = Path(os.environ.get("PELLUCID_DATA", Path(__file__).parents[3] / "shared" / "data")) / "mnist"
+
+
+def load(name):
+    specification = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_the_first_gradient(capsys):
+    load("first_gradient").main()
+    lines = [line.split("= ", 1)[1] for line in capsys.readouterr().out.splitlines()]
+    assert lines[0].startswith("sum(x * W")
+    assert lines[1:] == ["0.9", "x"]
+
+
+def test_two_moons_in_short(tmp_path, capsys):
+    load("two_moons").main(passes=200, folder=tmp_path)
+    shown = capsys.readouterr().out
+    assert shown.count("passes: loss") == 20
+    assert {p.name for p in tmp_path.iterdir()} == {"moons.png", "logistic.png", "network.png", "hidden-sizes.png"}
+    assert "50 hidden" in shown
+
+
+def test_softmax_regression_on_digits():
+    assert load("softmax_regression").main(steps=200) > 0.9
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason=f"no MNIST in {REAL}; $PELLUCID_DATA names the folder that holds mnist/")
+def test_softmax_regression_on_mnist():
+    # PyTorch reaches 0.911 with the same batches, steps and rate
+    assert load("softmax_regression").main(data=REAL) >= 0.905
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_digits_network(seed):
+    assert load("digits_network").main(seed=seed) >= 0.96
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in EXAMPLES.glob("*.py")))
+def test_every_example_is_a_script(name):
+    short = {"two_moons": ["--help"], "softmax_regression": ["--steps", "2"], "digits_network": ["--epochs", "1"]}
+    result = subprocess.run(
+        [sys.executable, str(EXAMPLES / f"{name}.py"), *short.get(name, [])],
+        env={**os.environ, "PYTHONPATH": str(SOURCE) + os.pathsep + os.environ.get("PYTHONPATH", "")},
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert result.stdout

@@ -1,0 +1,92 @@
+"""Random graphs, run by every engine: native, reference and JAX agree, and gradients agree with finite differences."""
+
+from __future__ import annotations
+
+
+import numpy as np
+import pytest
+from graphs import random_graph
+
+import pellucid as pc
+from pellucid.backends.reference import evaluate
+
+SHORT, LONG, PART = 200, 20_000, 20
+
+
+def agree(found, expected, rtol, atol):
+    """Close, relative to the largest element, which is what cancels in sums."""
+    scale = float(np.max(np.abs(expected), initial=0.0))
+    np.testing.assert_allclose(found, expected, rtol=rtol, atol=atol * (1 + scale))
+
+
+def check(seed: int) -> None:
+    graph = random_graph(seed)
+    roots = [graph.scalar, graph.array]
+    wrt = [*graph.variables, *graph.parameters]
+    gradients = pc.gradient(graph.scalar, wrt)
+    used = [v for v in graph.variables]
+    native = pc.function(used, [*roots, *gradients], backend="native")(*graph.arrays)
+    plain = pc.function(used, [*roots, *gradients], backend="reference")(*graph.arrays)
+    values = dict(zip(graph.variables, graph.arrays, strict=True)) | {p: p.value for p in graph.parameters}
+    precise = evaluate([*roots, *gradients], values, precise=True)
+    for one, other, oracle in zip(native, plain, precise, strict=True):
+        agree(one, oracle, 2e-4, 2e-5)
+        agree(other, oracle, 2e-4, 2e-5)
+    _check_jax(roots, values, precise)
+    _check_slopes(graph, precise[2:])
+
+
+def _check_jax(roots, values, precise):
+    jax = pytest.importorskip("jax", reason="JAX is not installed: it is an oracle of the dev extra")
+    jax.config.update("jax_enable_x64", True)
+    found = evaluate(roots, values, xp=jax.numpy)
+    for one, oracle in zip(found, precise, strict=False):
+        agree(np.asarray(one), oracle, 2e-4, 2e-5)
+
+
+def _check_slopes(graph, gradients):
+    """The derivative along a random direction against a central difference in float64, unless a kink is near."""
+    rng = np.random.default_rng(0)
+    wrt = [*graph.variables, *graph.parameters]
+    values = [np.asarray(a, "float64") for a in [*graph.arrays, *(p.value for p in graph.parameters)]]
+    directions = [rng.standard_normal(v.shape) for v in values]
+    exact = sum(float((g * d).sum()) for g, d in zip(gradients, directions, strict=True))
+
+    def slope(h):
+        ends = []
+        for sign in (1, -1):
+            moved = {w: v + sign * h * d for w, v, d in zip(wrt, values, directions, strict=True)}
+            ends.append(float(evaluate([graph.scalar], moved, precise=True)[0]))
+        return (ends[0] - ends[1]) / (2 * h)
+
+    slopes = [slope(h) for h in (1e-4, 1e-5, 1e-6)]
+    if max(slopes) - min(slopes) > 1e-3 * (1 + abs(exact)):
+        return  # a kink lies between: the difference itself is not settled
+    assert abs(slopes[1] - exact) < 5e-3 * (1 + abs(exact)), (slopes, exact)
+
+
+@pytest.mark.parametrize("part", range(SHORT // PART))
+def test_engines_agree(part):
+    for seed in range(part * PART, (part + 1) * PART):
+        try:
+            check(seed)
+        except Exception as error:
+            raise AssertionError(f"graph of seed {seed}") from error
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("part", range(LONG // 500))
+def test_engines_agree_at_length(part):
+    for seed in range(10_000 + part * 500, 10_000 + (part + 1) * 500):
+        try:
+            check(seed)
+        except Exception as error:
+            raise AssertionError(f"graph of seed {seed}") from error
+
+
+def test_graphs_are_not_trivial():
+    """The generator reaches every family, or agreement would mean little."""
+    from pellucid.core.traversal import topological
+
+    seen = {n.operation.kind for seed in range(40) for n in topological([random_graph(seed).array])}
+    assert seen >= {"elementwise", "reduction", "movement", "product", "indexing", "source"}
