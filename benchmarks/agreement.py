@@ -1,12 +1,16 @@
 """Before times are compared: did all runners compute the same thing?
 
-Early losses (after 100 passes, or 20 steps in the order of the rows) must equal a float64 yardstick closely. After
-20,000 passes in float32 two right programs differ in the third digit, and shuffles differ from one engine to
-another, so final losses need only be near the median of all.
+Early losses (after 100 passes, or 20 steps in the order of the rows) must equal a float64 yardstick closely.
+
+Final losses are compared with the median of all runners, and less closely: shuffles differ from one engine to another,
+and at this learning rate some of the networks end in a cycle of two (with 4 hidden units the loss alternates between 10
+and 15), where a rounding decides which of the two a run ends on. So half of the networks must end near the median, and
+none may end far from it.
 """
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +21,7 @@ from .tasks import Task
 
 EARLY_TOLERANCE = 1e-4
 FINAL_TOLERANCE = 0.05
+FINAL_LIMIT = 0.6
 
 
 def yardstick(task: Task, folder: Path) -> list[float]:
@@ -31,14 +36,21 @@ def yardstick(task: Task, folder: Path) -> list[float]:
     return []
 
 
-def far(found: Sequence[float], expected: Sequence[float], tolerance: float) -> str:
-    """How the found losses miss the expected ones, or an empty text. NaN misses."""
+def far(found: Sequence[float], expected: Sequence[float], tolerance: float, limit: float) -> str:
+    """How the found losses miss the expected ones: half of them by the tolerance, or one by the limit. NaN misses."""
     if len(found) != len(expected):
         return f"{len(found)} losses instead of {len(expected)}"
-    for mine, right in zip(found, expected, strict=True):
-        if not abs(mine - right) <= tolerance * abs(right):
+    pairs = sorted(zip(found, expected, strict=True), key=distance)
+    for (mine, right), bound in ((pairs[len(pairs) // 2], tolerance), (pairs[-1], limit)):
+        if not distance((mine, right)) <= bound:
             return f"loss {mine:.6g} instead of {right:.6g}"
     return ""
+
+
+def distance(pair: tuple[float, float]) -> float:
+    """Relative distance of a loss from the one expected; infinite for NaN."""
+    mine, right = pair
+    return math.inf if math.isnan(mine) else abs(mine - right) / abs(right)
 
 
 def mark_disagreeing(records: list[Record], task: Task, early: Sequence[float]) -> None:
@@ -48,7 +60,7 @@ def mark_disagreeing(records: list[Record], task: Task, early: Sequence[float]) 
         return
     finals = [statistics.median(column) for column in zip(*(record["final"] for record in mine), strict=False)]
     for record in mine:
-        wrong = far(record["early"], early, EARLY_TOLERANCE) if early else ""
-        wrong = wrong or far(record["final"], finals, FINAL_TOLERANCE)
+        wrong = far(record["early"], early, EARLY_TOLERANCE, EARLY_TOLERANCE) if early else ""
+        wrong = wrong or far(record["final"], finals, FINAL_TOLERANCE, FINAL_LIMIT)
         if wrong:
             record["disagrees"] = wrong

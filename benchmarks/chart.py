@@ -31,7 +31,9 @@ def draw(rows: Sequence[Row], path: Path) -> bool:
         panel(axis, title, group)
     for axis in axes.flat[len(groups) :]:
         axis.set_visible(False)
-    figure.suptitle("Time, lower is better (logarithmic); whiskers: smallest and largest round")
+    figure.suptitle(
+        "Time on a logarithmic axis, shorter is better; in brackets beside Pellucid; whiskers: the range of the rounds"
+    )
     figure.savefig(path, dpi=110)
     plt.close(figure)
     return True

@@ -9,7 +9,7 @@ import torch
 
 
 def choose_threads(run: Callable[[], None]) -> None:
-    """Try a short run with each, and keep the faster; on a busy machine two threads can wait for each other for long."""
+    """Try a short run with each, and keep the faster: on a busy machine two threads can wait long for each other."""
     run()
     taken = {}
     for count in (1, 2):

@@ -6,6 +6,7 @@ An *expression* is written with ``variable``, ``parameter`` and NumPy's names; `
 compiles it to native code; ``show`` shows every step between.
 """
 
+import importlib
 from typing import Any
 
 from . import core, operations
@@ -41,15 +42,15 @@ def __getattr__(name: str) -> Any:
     """Find an operation or composed function by its name, or a part that is loaded when it is first used."""
     if name in _functions:
         return _functions[name]
+    if name == "show":
+        return importlib.import_module(f"{__name__}.view.show").show
     if name in _PARTS:
-        import importlib
-
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"pellucid has no {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_functions, *_PARTS})
+    return sorted({*globals(), *_functions, *_PARTS, "show"})
 
 
 __all__ = [

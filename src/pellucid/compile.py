@@ -5,19 +5,19 @@
 
 from __future__ import annotations
 
+import importlib
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from .backends import reference
-from .backends.native import program as native
 from .core.errors import PellucidError
 from .core.wellformed import check
 from .rewrite.engine import Log, rewrite
 from .rewrite.rules import ALL
 from .step import Executable, Step, numbered
 
-BACKENDS: Mapping[str, Callable[[Step], Executable]] = {"native": native.compile_step, "reference": reference.compile_step}
+# Each is a module with a ``compile_step``, loaded when it is first used: LLVM is not needed before.
+BACKENDS = {"native": "pellucid.backends.native.program", "reference": "pellucid.backends.reference"}
 
 
 @dataclass
@@ -35,7 +35,6 @@ class Compilation:
     rewritten: Step
     log: Log
     executable: Executable
-    snapshots: dict[str, Step] = field(default_factory=dict)
 
 
 def checking() -> bool:
@@ -63,4 +62,5 @@ def compile_step(step: Step, sizes: Mapping[str, int], backend: str | None) -> C
     if checking():
         check(written.roots, "binding sizes", specialised=True)
         check(rewritten.roots, "rewriting", specialised=True)
-    return Compilation(written, rewritten, log, BACKENDS[name](rewritten))
+    executable: Executable = importlib.import_module(BACKENDS[name]).compile_step(rewritten)
+    return Compilation(written, rewritten, log, executable)

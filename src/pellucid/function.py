@@ -35,6 +35,7 @@ from .operations.source import variable
 from .step import Array, Call, Step
 
 CHUNK_SECONDS = 0.05
+SHOWN_SIZE = 32
 Progress = Callable[[int, int], None]
 
 
@@ -114,6 +115,13 @@ class Function:
         """The rewriting rules that fired when it was last compiled."""
         return self.compilations[-1].log if self._compiled else ()
 
+    def compiled(self) -> Compilation:
+        """Return what it was last compiled to; if it was never called, with SHOWN_SIZE for each named size."""
+        if self._compiled:
+            return self.compilations[-1]
+        names = {name for i in self.inputs for n in i.shape if isinstance(n, Size) for name in n.names}
+        return self._compile(self.step, dict.fromkeys(sorted(names), SHOWN_SIZE))
+
     def _compile(self, step: Step, sizes: Mapping[str, int], *key: Any) -> Compilation:
         known = (*sorted(sizes.items()), *key)
         if known not in self._compiled:
@@ -126,8 +134,8 @@ class Function:
         return outputs if isinstance(self._outputs, list) else outputs[0]
 
     def _check(self, arrays: Sequence[Any]) -> tuple[list[Array], dict[str, int]]:
-        names = ", ".join(str(i) for i in self.inputs)
         if len(arrays) != len(self.inputs):
+            names = ", ".join(str(i) for i in self.inputs)
             raise InputError(f"the function takes {len(self.inputs)} inputs ({names}), and was given {len(arrays)}")
         sizes: dict[str, int] = {}
         converted = [_convert(i, a) for i, a in zip(self.inputs, arrays, strict=True)]
@@ -188,6 +196,7 @@ class Minibatched(Function):
     def __init__(self, once: Function, batch_size: int, epochs: int, shuffle: bool, seed: int) -> None:
         super().__init__(once.step, once._outputs, once.state, once.backend, once.allow_nan)
         self.batch_size, self.epochs, self.shuffle, self.seed = batch_size, epochs, shuffle, seed
+        self._compiled = once._compiled
         self.axis = _batch_axis(once.inputs)
 
     def __call__(self, *arrays: Any, progress: Progress | None = None) -> Any:

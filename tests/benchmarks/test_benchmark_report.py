@@ -69,6 +69,15 @@ def test_who_disagrees_is_not_compared(records):
     assert row(records, "NumPy").time is not None
 
 
+def test_one_network_of_many_may_end_on_the_other_side_of_a_cycle():
+    right = [50.0, 14.0, 10.0, 8.0, 6.0]
+    assert agreement.far([50.0, 14.1, 15.0, 8.0, 6.0], right, 0.05, 0.6) == ""
+    assert agreement.far([50.0, 14.0, 17.0, 8.0, 6.0], right, 0.05, 0.6) == "loss 17 instead of 10"
+    assert agreement.far([60.0, 16.0, 12.0, 8.0, 6.0], right, 0.05, 0.6) != ""
+    assert agreement.far([50.0, 14.0, float("nan"), 8.0, 6.0], right, 0.05, 0.6) == "loss nan instead of 10"
+    assert agreement.far([50.0], right, 0.05, 0.6) == "1 losses instead of 5"
+
+
 def test_what_a_runner_says():
     assert rounds.outcome(0, 'a warning\n{"seconds": 1.0}\n', "") == {"seconds": 1.0}
     absent = "Traceback ...\nModuleNotFoundError: No module named 'torch'\n"

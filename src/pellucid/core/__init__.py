@@ -2,3 +2,7 @@
 
 Imports nothing else of Pellucid. Read `expression.py` first, then `operation.py`.
 """
+
+from . import notation
+
+__all__ = ["notation"]

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 
 from ..core.dtypes import is_float
-from ..core.errors import ShapeError
 from ..core.expression import Expression
 from ..core.operation import Operation
 from ..core.origins import origin_of
@@ -74,10 +73,7 @@ def _both_negative(c1: Expression, c2: Expression) -> bool:
 
 def _spans(x: Expression, y: Expression) -> bool:
     """Whether x has the shape of ``x * y``, so that a factor of x may as well be a factor of the product."""
-    try:
-        return broadcast_shapes(x.shape, y.shape) == x.shape
-    except ShapeError:
-        return False
+    return broadcast_shapes(x.shape, y.shape) == x.shape
 
 
 NEUTRAL: tuple[Rule, ...] = (
@@ -183,7 +179,7 @@ def _terms(total: Expression, uses: Uses) -> list[Term]:
 
 
 def _sum_of(terms: list[Term]) -> Any:
-    """Return the sum of terms, those that are added before those that are subtracted; a common factor stands outside."""
+    """Return the sum of terms, those that are added first; a common factor stands outside."""
     sizes = {abs(factor) for factor, _ in terms}
     if len(terms) > 1 and len(sizes) == 1 and sizes != {1.0}:
         return sizes.pop() * _sum_of([(math.copysign(1.0, factor), x) for factor, x in terms])

@@ -8,7 +8,7 @@ back to an expression on its way is not followed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -16,12 +16,15 @@ from ..core.errors import InternalError
 from ..core.expression import Expression, intern
 from ..core.operation import Operation
 from ..core.origins import Origin, name_of, origin_of, origins, set_name
-from ..core.traversal import substitute, topological
+from ..core.traversal import rebuild, substitute, topological, transform
+from ..operations.source import variable
 from .pattern import Rule
 
 FIRINGS_A_NODE = 32
 MOST_WALKS = 16
-LONGEST_SHOWN = 72
+LONGEST_SHOWN = 100
+LONGEST_LEFT = 16
+LETTERS = "abcdefgh"
 
 
 class Entry(NamedTuple):
@@ -33,13 +36,30 @@ class Entry(NamedTuple):
     origins: tuple[Origin, ...]
 
     def __str__(self) -> str:
+        before, after = map(_shown, _abbreviated(self.before, self.after))
         lines = f"   ({', '.join(map(str, self.origins))})" if self.origins else ""
-        return f"{self.rule}:   {_shown(self.before)}  →  {_shown(self.after)}{lines}"
+        return f"{self.rule}:   {before}  →  {after}{lines}"
 
 
 def _shown(expression: Expression) -> str:
     text = " ".join(str(expression).split())
     return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
+
+
+def _abbreviated(before: Expression, after: Expression) -> list[Expression]:
+    """Return both sides with the long parts that they have in common, which the rule left alone, as letters."""
+    common = set(topological([before])) & set(topological([after]))
+    letters: dict[Expression, Expression] = {}
+    pending = [before, after]
+    seen = set(pending)
+    for current in pending:
+        if current in common and current.inputs and len(str(current)) > LONGEST_LEFT:
+            name = LETTERS[len(letters) % len(LETTERS)]
+            letters.setdefault(current, variable(name, current.shape, current.dtype))
+        elif current not in letters:
+            pending.extend(i for i in current.inputs if i not in seen)
+            seen.update(current.inputs)
+    return substitute([before, after], letters)
 
 
 class Log:
@@ -69,9 +89,27 @@ class Log:
     def replay(self, roots: Sequence[Expression]) -> Iterator[list[Expression]]:
         """Yield the roots after each firing."""
         current = list(roots)
+        known: dict[Expression, Expression] = {}
         for entry in self.entries:
-            current = substitute(current, {entry.before: entry.after})
+            known.pop(entry.after, None)  # a rule that leads back is taken back
+            known[entry.before] = entry.after
+            current = _replaced(current, known)
             yield current
+
+
+def _replaced(roots: list[Expression], known: Mapping[Expression, Expression]) -> list[Expression]:
+    """Return the roots with everything known replaced, also what replacing brings forth."""
+
+    def change(old: Expression, inputs: tuple[Expression, ...]) -> Expression:
+        made = rebuild(old, inputs)
+        while made in known:
+            made = known[made]
+        return made
+
+    before: list[Expression] = []
+    while before != roots:
+        before, roots = roots, transform(roots, change)
+    return roots
 
 
 class Table:

@@ -11,7 +11,6 @@ applies the operation. So importing a table costs little, and a row reads like t
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -64,9 +63,6 @@ class Term:
 
     def __rtruediv__(self, other: Any) -> Term:
         return _term("divide", other, self)
-
-    def __pow__(self, other: Any) -> Term:
-        return _term("pow", self, other)
 
     def __neg__(self) -> Term:
         return _term("negative", self)
@@ -141,9 +137,10 @@ class Rule:
         return f"<rule {self.name}>"
 
 
-def names_of(function: Build) -> tuple[str, ...]:
-    """Return the names of a function's arguments."""
-    return tuple(inspect.signature(function).parameters)
+def names_of(function: Any) -> tuple[str, ...]:
+    """Return the names of a plain function's arguments."""
+    code = function.__code__  # inspect.signature says the same and takes 20 times as long, at every import
+    return tuple(code.co_varnames[: code.co_argcount])
 
 
 # Elementwise rules: rows

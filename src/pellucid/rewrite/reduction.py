@@ -29,21 +29,21 @@ def _reduce(operation: Expression, x: Expression, axes: tuple[int, ...]) -> Expr
 
 @structural(
     "reduce(x) → reshape(x), over axes of 1",
-    "reduction",
+    REDUCTIONS,
     example=lambda x: sum_over(x, (0, 2)),
     shapes=(((1, 3, 1),), ((1, 1, 1),)),
 )
 def reduce_ones(outer: Expression, uses: Uses) -> Expression | None:
     """The sum (maximum, product) of one element is the element."""
     (x,) = outer.inputs
-    if outer.operation.name not in REDUCTIONS or any(x.shape[a] != 1 for a in _axes(outer)):
+    if any(x.shape[a] != 1 for a in _axes(outer)):
         return None
     return reshape(x, outer.shape)
 
 
 @structural(
     "reduce(reduce(x)) → reduce(x)",
-    "reduction",
+    REDUCTIONS,
     REDUCTIONS,
     example=lambda x: sum_over(sum_over(x, 1), 0),
     shapes=(((3, 4),), ((2, 3, 4),)),
@@ -60,7 +60,7 @@ def reduce_reduce(outer: Expression, uses: Uses) -> Expression | None:
 
 @structural(
     "sum(broadcast_to(x)) → n * sum(x)",
-    "reduction",
+    REDUCTIONS,
     "broadcast_to",
     example=lambda x: sum_over(broadcast_to(x, (3, 4)), 0) + sum_over(broadcast_to(x, (2, 3, 4)), (0, 1)),
     shapes=(((4,),), ((1, 4),), ((),), ((3, 1),)),
@@ -72,19 +72,19 @@ def reduce_broadcast(outer: Expression, uses: Uses) -> Expression | None:
     own = padded(x, inner.ndim)
     repeated = [a for a in _axes(outer) if own[a] == 1 and inner.shape[a] != 1]
     name = outer.operation.name
-    if not repeated or name not in ("sum", "max", "min"):
+    if not repeated or name == "prod":
         return None
     kept = tuple(n for k, n in enumerate(own) if k not in repeated)
     left = [k for k in range(inner.ndim) if k not in repeated]
     rest = tuple(left.index(a) for a in _axes(outer) if a not in repeated)
     stretched = broadcast_to(reshape(x, kept), tuple(inner.shape[k] for k in left))
     reduced = _reduce(outer, stretched, rest)
-    return reduced * axis_size(count(inner.shape[a] for a in repeated), outer.dtype) if name == "sum" else reduced
+    return axis_size(count(inner.shape[a] for a in repeated), outer.dtype) * reduced if name == "sum" else reduced
 
 
 @structural(
     "reduce(reshape(x)) → reshape(reduce(x)), axes of 1 added or removed",
-    "reduction",
+    REDUCTIONS,
     "reshape",
     example=lambda x: sum_over(reshape(x, (3, 1, 4)), (1, 2)) * sum_over(reshape(x, (2, 6)), (0, 1)),
 )
@@ -92,8 +92,6 @@ def reduce_reshape(outer: Expression, uses: Uses) -> Expression | None:
     """An added axis of 1 is not summed over; a sum over everything does not mind the shape."""
     (inner,) = outer.inputs
     (x,) = inner.inputs
-    if outer.operation.name not in REDUCTIONS:
-        return None
     if not outer.shape:
         return _reduce(outer, x, tuple(range(x.ndim)))
     if not one_sized(x.shape, inner.shape):
@@ -105,7 +103,7 @@ def reduce_reshape(outer: Expression, uses: Uses) -> Expression | None:
 
 @structural(
     "reduce(permute(x)) → permute(reduce(x))",
-    "reduction",
+    REDUCTIONS,
     "permute",
     example=lambda x: sum_over(permute(x, (2, 0, 1)), 1),
     shapes=(((2, 3, 4),),),
@@ -114,8 +112,6 @@ def reduce_permute(outer: Expression, uses: Uses) -> Expression | None:
     """What is left over after a reduction is less to move."""
     (inner,) = outer.inputs
     (x,) = inner.inputs
-    if outer.operation.name not in REDUCTIONS:
-        return None
     order = inner.attribute("axes")
     reduced = tuple(sorted(order[a] for a in _axes(outer)))
     left = [k for k in range(x.ndim) if k not in reduced]
@@ -232,7 +228,7 @@ def product_factor(outer: Expression, uses: Uses) -> Expression | None:
         if not collected(operand) or not read_once(operand, uses) or not _smaller(outer.shape, operand.shape):
             continue
         x = operand.inputs[0] if number(operand.inputs[0]) is None else operand.inputs[1]
-        if x.shape != operand.shape or (operand.operation.name == "divide" and x is operand.inputs[1]):
+        if operand.operation.name == "divide" and x is operand.inputs[1]:
             continue
         product = node(outer.operation, [*outer.inputs[:k], x, *outer.inputs[k + 1 :]], **dict(outer.attributes))
         return node(operand.operation, [product if i is x else i for i in operand.inputs])

@@ -6,16 +6,16 @@ from .algebra import ALGEBRA
 from .movement import MOVEMENT
 from .pattern import Rule, rule, symbol
 from .reduction import REDUCTION
-from .stability import STABILITY
+from .stability import BY_HAND, STABILITY
 
 _stop_gradient = symbol("stop_gradient")
 
-# One normal form for a loss and for its gradient, so that what they have in common is computed once. The stable
+# A loss and its gradient come to one normal form, so that what they have in common is computed once. The stable
 # forms come first: algebra would take apart what they recognise.
-STABILISE: tuple[Rule, ...] = (*STABILITY, *ALGEBRA, *MOVEMENT, *REDUCTION)
-SIMPLIFY: tuple[Rule, ...] = STABILISE
+SIMPLIFY: tuple[Rule, ...] = (*STABILITY, *ALGEBRA, *MOVEMENT, *REDUCTION)
+STABILISE: tuple[Rule, ...] = (*BY_HAND, *SIMPLIFY)
 ALL: tuple[Rule, ...] = (
-    *STABILISE,
+    *SIMPLIFY,
     rule("stop_gradient(x) → x", lambda x: _stop_gradient(x), lambda x: x, integers=True),
 )
 

@@ -107,16 +107,6 @@ def is_shifted(x: Expression, axes: tuple[int, ...]) -> bool:
     return False
 
 
-def unshifted(x: Expression, axes: tuple[int, ...]) -> tuple[Expression, Expression | None]:
-    """Return y and k where x is y - k with k = max(y), written by hand; x itself and None for anything else."""
-    if x.operation.name == "subtract":
-        y, k = x.inputs
-        top = _still(k)
-        if top.operation.name == "max" and top.inputs[0] is y and all(padded(k, x.ndim)[a] == 1 for a in axes):
-            return y, k
-    return x, None
-
-
 def shift_of(x: Expression, axes: tuple[int, ...]) -> Expression:
     """Return the largest values over the axes, which stay with size 1: what is subtracted before exponentials."""
     largest = apply("max", x, axes, keepdims=True)
@@ -137,15 +127,12 @@ def log_sum_exp(outer: Expression, uses: Uses) -> Expression | None:
     axes: tuple[int, ...] = total.attribute("axes")
     if powers.operation.name != "exp":
         return None
-    x, by_hand = unshifted(powers.inputs[0], axes)
-    if by_hand is None and is_shifted(x, axes):
+    (x,) = powers.inputs
+    if is_shifted(x, axes):
         return None
     shift = shift_of(x, axes)
     stable: Expression = log(sum_over(exp(x - shift), axes)) + reshape(shift, outer.shape)
-    if by_hand is None:
-        return stable
-    kept = tuple(1 if k in axes else n for k, n in enumerate(x.shape))
-    return stable - reshape(broadcast_to(by_hand, kept), outer.shape)
+    return stable
 
 
 @structural(
@@ -156,17 +143,78 @@ def log_sum_exp(outer: Expression, uses: Uses) -> Expression | None:
 )
 def softmax(outer: Expression, uses: Uses) -> Expression | None:
     """The quotient stays the same, and no exponential overflows."""
-    powers, below = outer.inputs
+    axes = normalised_over(outer)
+    if axes is None or is_shifted(outer.inputs[0].inputs[0], axes):
+        return None
+    (x,) = outer.inputs[0].inputs
+    shifted = exp(x - shift_of(x, axes))
+    quotient: Expression = shifted / sum_over(shifted, axes, keepdims=True)
+    return quotient
+
+
+def normalised_over(quotient: Expression) -> tuple[int, ...] | None:
+    """Return the axes of exp(x) / sum(exp(x)), or None where the quotient is another."""
+    powers, below = quotient.inputs
     total = below.inputs[0] if below.operation is reshape else below
     if powers.operation.name != "exp" or total.operation is not sum_over or total.inputs[0] is not powers:
         return None
-    axes = total.attribute("axes")
-    x, by_hand = unshifted(powers.inputs[0], axes)
-    kept = tuple(1 if k in axes else n for k, n in enumerate(x.shape))
-    if padded(below, x.ndim) != kept or (by_hand is None and is_shifted(x, axes)):
+    axes: tuple[int, ...] = total.attribute("axes")
+    kept = tuple(1 if k in axes else n for k, n in enumerate(powers.shape))
+    return axes if padded(below, powers.ndim) == kept else None
+
+
+# A shift by hand, exp(x - max(x)): its own derivative cancels, which nobody sees once the derivative is written out.
+
+
+def shift_by_hand(x: Expression, axes: tuple[int, ...]) -> Expression | None:
+    """Return k where x is y - k with k the largest values of y, the same along the axes; or None."""
+    if x.operation.name != "subtract":
         return None
-    shifted = exp(x - shift_of(x, axes))
-    return shifted / sum_over(shifted, axes, keepdims=True)  # type: ignore[no-any-return]
+    y, k = x.inputs
+    top = _still(k)
+    same = all(padded(k, x.ndim)[a] == 1 for a in axes)
+    return k if same and top.operation.name == "max" and top.inputs[0] is y else None
+
+
+@structural(
+    "exp(x - m) / sum(exp(x - m)), m = max(x) → the same, m without a derivative",
+    "divide",
+    "exp",
+    example=lambda x: _by_hand(x) / sum_over(_by_hand(x), 1, keepdims=True),
+)
+def softmax_by_hand(outer: Expression, uses: Uses) -> Expression | None:
+    """The quotient does not depend on m."""
+    axes = normalised_over(outer)
+    if axes is None or (k := shift_by_hand(outer.inputs[0].inputs[0], axes)) is None:
+        return None
+    powers = exp(outer.inputs[0].inputs[0].inputs[0] - apply("stop_gradient", k))
+    quotient: Expression = powers / sum_over(powers, axes, keepdims=True)
+    return quotient
+
+
+@structural(
+    "log(sum(exp(x - m))), m = max(x) → log(sum(exp(x - s))) + s - m, s = m without a derivative",
+    "log",
+    "sum",
+    example=lambda x: log(sum_over(_by_hand(x), 1)),
+)
+def log_sum_exp_by_hand(outer: Expression, uses: Uses) -> Expression | None:
+    """The logarithm depends on m as -m does."""
+    (total,) = outer.inputs
+    (powers,) = total.inputs
+    axes: tuple[int, ...] = total.attribute("axes")
+    if powers.operation.name != "exp" or (k := shift_by_hand(powers.inputs[0], axes)) is None:
+        return None
+    (x, _), stopped = powers.inputs[0].inputs, apply("stop_gradient", k)
+    kept = tuple(1 if a in axes else n for a, n in enumerate(x.shape))
+    rest = reshape(broadcast_to(stopped - k, kept), outer.shape)
+    stable: Expression = log(sum_over(exp(x - stopped), axes)) + rest
+    return stable
+
+
+def _by_hand(x: Expression) -> Expression:
+    shifted: Expression = exp(x - apply("max", x, 1, keepdims=True))
+    return shifted
 
 
 @structural(
@@ -220,4 +268,5 @@ def log_part(outer: Expression, uses: Uses) -> Expression | None:
     return node(part.operation, [log(x), *rest], **dict(part.attributes)) if _meets(x) else None
 
 
+BY_HAND: tuple[Rule, ...] = (softmax_by_hand, log_sum_exp_by_hand)
 STABILITY: tuple[Rule, ...] = (*ROWS, log_quotient, log_pick, log_part, log_sum_exp, softmax)

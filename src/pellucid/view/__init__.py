@@ -6,6 +6,7 @@ from .formula import formulas, mathml
 from .images import confusion, predictions, weights
 from .plots import boundaries, boundary, losses, scatter
 from .report import Section, page
+from .show import show, stage_text, stages
 
 __all__ = [
     "Section",
@@ -23,6 +24,9 @@ __all__ = [
     "prepare_folder",
     "save",
     "scatter",
+    "show",
+    "stage_text",
+    "stages",
     "weights",
     "write_file",
 ]
