@@ -18,8 +18,8 @@ METHOD = """\
   their range.
 - Ratios are taken within a round. On a shared machine they hold better than times do.
 - Before times are compared, losses are: after 100 passes (20 steps of softmax regression in the order of the rows)
-  within 0.01% of a float64 yardstick, at the end within 5% of the median of all
-  (of the sweep's networks half: the one with 4 hidden units ends in a cycle of two, and rounding decides where). Whoever disagrees is shown and not
+  within 0.01% of a float64 yardstick, at the end within 5% of the median of all (of the sweep's networks half: the
+  one with 4 hidden units ends in a cycle of two, and rounding decides where). Whoever disagrees is shown and not
   compared.
 - Two moons: `make_moons(200, noise=0.20)`, full batch, tanh, softmax, rate 0.01 on the summed cross-entropy, L2 0.01
   on the weights, float32. No runner computes the loss while it is timed; all update every parameter in every pass.

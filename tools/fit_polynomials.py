@@ -9,6 +9,7 @@ rounding error.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -69,7 +70,9 @@ def fit(problem: Problem) -> Fit:
     for _ in range(60):
         numerator, denominator = _solve(problem, grid, values, weights, reference, denominators)
         denominators = [horner(denominator, x) for x in grid]
-        errors = [w * (horner(numerator, x) / q - v) for x, v, w, q in zip(grid, values, weights, denominators)]
+        errors = [
+            w * (horner(numerator, x) / q - v) for x, v, w, q in zip(grid, values, weights, denominators, strict=True)
+        ]
         exchanged = _extrema(errors, unknowns + 1)
         largest = max(abs(e) for e in errors)
         level = min(abs(errors[i]) for i in exchanged)
@@ -127,16 +130,12 @@ def exponential(degree: int) -> Problem:
 
 def exponential_minus_one(degree: int) -> Problem:
     """e^r - 1 = r + r^2 P(r), relative error, |r| <= log(2) / 2."""
-    return Problem(
-        lambda r: (mp.expm1(r) - r) / r**2, lambda r: abs(r**2 / mp.expm1(r)), -REDUCED, REDUCED, degree
-    )
+    return Problem(lambda r: (mp.expm1(r) - r) / r**2, lambda r: abs(r**2 / mp.expm1(r)), -REDUCED, REDUCED, degree)
 
 
 def logarithm(degree: int) -> Problem:
     """log(1 + f) = f - f^2 / 2 + f^3 P(f), relative error, 3/4 <= 1 + f <= 3/2."""
-    return Problem(
-        lambda f: (mp.log1p(f) - f + f**2 / 2) / f**3, lambda f: f**3 / mp.log1p(f), -0.25, 0.5, degree
-    )
+    return Problem(lambda f: (mp.log1p(f) - f + f**2 / 2) / f**3, lambda f: f**3 / mp.log1p(f), -0.25, 0.5, degree)
 
 
 def logarithm_of_ratio(degree: int) -> Problem:
@@ -215,7 +214,7 @@ def main() -> None:
         if problem.denominator:
             text += literals(name + "_Q", found.denominator)
         parts.append(comment + text)
-    print("\n".join(parts), end="")
+    sys.stdout.write("\n".join(parts))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 /* Two moons, 2-HIDDEN-2, by hand: full-batch gradient descent in float32, one call for all passes.
  *
- * Laid out as a person who wants speed would: one array per coordinate and per hidden unit (structure of arrays), sizes known at
- * compile time, every inner loop over the rows so that the compiler vectorises it, tanhf and expf included (glibc's libmvec
- * offers them under -ffast-math). ROWS is padded by the caller to a multiple of 16; padding rows have weight `real` = 0.
- * No loss is computed; every parameter is updated in every pass.
+ * Laid out as a person who wants speed would: one array per coordinate and per hidden unit (structure of arrays), sizes
+ * known at compile time, every inner loop over the rows so that the compiler vectorises it, tanhf and expf included
+ * (glibc's libmvec offers them under -ffast-math). The caller pads the rows to a multiple of 16; `real` is 1 for a row
+ * of data and 0 for padding. No loss is computed; every parameter is updated in every pass.
  *
- * `parameters` holds W1[0][:], W1[1][:], b1[:], W2[:][0], W2[:][1], b2[:] one after another.
+ * `w` holds W1[0][:], W1[1][:], b1[:], W2[:][0], W2[:][1], b2[:] one after another.
  */
 #include <math.h>
 
@@ -14,7 +14,8 @@ static float error0[ROWS] __attribute__((aligned(64))), error1[ROWS] __attribute
 
 static void one_pass(const float *restrict x0, const float *restrict x1, const float *restrict y0,
                      const float *restrict y1, const float *restrict real, float *restrict w) {
-    float *w0 = w, *w1 = w + HIDDEN, *b1 = w + 2 * HIDDEN, *v0 = w + 3 * HIDDEN, *v1 = w + 4 * HIDDEN, *b2 = w + 5 * HIDDEN;
+    float *w0 = w, *w1 = w + HIDDEN, *b1 = w + 2 * HIDDEN;
+    float *v0 = w + 3 * HIDDEN, *v1 = w + 4 * HIDDEN, *b2 = w + 5 * HIDDEN;
     for (int i = 0; i < ROWS; i++) { error0[i] = b2[0]; error1[i] = b2[1]; }
     for (int j = 0; j < HIDDEN; j++) {
         float a0 = w0[j], a1 = w1[j], a = b1[j], c0 = v0[j], c1 = v1[j];
@@ -55,6 +56,7 @@ static void one_pass(const float *restrict x0, const float *restrict x1, const f
     }
 }
 
-void train(long passes, const float *x0, const float *x1, const float *y0, const float *y1, const float *real, float *w) {
+void train(long passes, const float *x0, const float *x1, const float *y0, const float *y1, const float *real,
+           float *w) {
     for (long pass = 0; pass < passes; pass++) one_pass(x0, x1, y0, y1, real, w);
 }

@@ -113,6 +113,12 @@ def test_parts_of_probabilities():
         np.testing.assert_allclose(value, expected, rtol=1e-6)
 
 
+def test_picked_sigmoids():
+    z, y = variable("z", (N, K)), variable("y", (N,), "int32")
+    (value,) = evaluate([simplified(log(pick(sigmoid(z), y)))], {z: -LOGITS.astype("float32"), y: LABELS})
+    np.testing.assert_allclose(value, -np.logaddexp(0, LOGITS)[np.arange(N), LABELS], rtol=1e-6)
+
+
 def test_softmax_alone_does_not_overflow_and_is_not_shifted_twice():
     z = variable("z", (N, K))
     for p in (by_hand(z), shifted_by_hand(z), softmax(z)):

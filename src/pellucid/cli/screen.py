@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.padding import Padding
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 UNBROKEN = 400  # columns; what reads a pipe gets each line whole
@@ -38,9 +39,9 @@ class Screen:
 
     def formula(self, left: str, right: object) -> None:
         """Show an equation; long ones are broken over lines, indented."""
-        self.console.print(
-            f"  [cyan]{escape(left)}[/cyan] = {escape(str(right))}", soft_wrap=not self.console.is_terminal
-        )
+        equation = f"[cyan]{escape(left)}[/cyan] = {escape(str(right))}"
+        indented = Padding(equation, (0, 0, 0, 2), expand=False)
+        self.console.print(indented if self.console.is_terminal else f"  {equation}")
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Show a table; every column but the first is set to the right."""
@@ -53,24 +54,28 @@ class Screen:
         self.console.print(table)
 
     @contextmanager
-    def progress(self, names: Sequence[str], unit: str) -> Iterator[list[Report]]:
-        """Show bars, one for each name, while the block runs; yields what to tell how much is done, of how much.
+    def progress(self, names: Sequence[str], total: int, unit: str) -> Iterator[list[Report]]:
+        """Show bars while the block runs, and yield for each what to tell how much is done, of how much.
+
+        Args:
+            names: one for each bar.
+            total: how much there is to do for each.
+            unit: of what.
 
         The bars go away with the block, and only a terminal shows them.
         """
         with Progress(
             TextColumn("  {task.description}"),
             BarColumn(bar_width=32),
-            MofNCompleteColumn(),
-            TextColumn(unit),
+            TextColumn("{task.percentage:>3.0f}% of {task.total:,} " + unit),
             TimeElapsedColumn(),
             console=self.console,
             transient=True,
             disable=not self.console.is_terminal,
         ) as bars:
-            yield [_report(bars, name) for name in names]
+            yield [_report(bars, name, total) for name in names]
 
 
-def _report(bars: Progress, name: str) -> Report:
-    task = bars.add_task(name, total=None)
+def _report(bars: Progress, name: str, total: int) -> Report:
+    task = bars.add_task(escape(name), total=total)
     return lambda done, total: bars.update(task, completed=done, total=total)

@@ -60,8 +60,8 @@ def moons(n: int = 200, noise: float = 0.2, seed: int = 0) -> tuple[Array, Array
         MissingExtraError: if scikit-learn is not installed.
 
     >>> points, labels = moons(200, noise=0.2, seed=0)
-    >>> points.shape, labels.sum()
-    ((200, 2), np.int32(100))
+    >>> points.shape, int(labels.sum())
+    ((200, 2), 100)
     """
     if n < 2 or not 0 <= noise < float("inf"):
         raise InputError(f"moons: n={n}, noise={noise}; expected at least 2 points, and noise of 0 or more")

@@ -11,7 +11,6 @@ from .elementwise import elementwise, infix, takes_bits, takes_booleans
 
 TRUTHS = Domain(0, 1, ("bool",), ())
 BITS = Domain(-50, 50, ("int32", "int64", "uint8", "uint32", "bool"), (0, 1))
-WIDTHS = {"uint8": 8, "int32": 32, "uint32": 32, "int64": 64}
 
 
 def _logical(name: str, summary: str, body: str, latex: str) -> Operation:
@@ -80,17 +79,11 @@ def _takes_integers(name: str, operands: tuple[Expression, ...]) -> tuple[str, .
 
 
 def _shift(name: str, summary: str, symbol: str, latex: str, body: str, function: str) -> Operation:
-    def scalar(b: Any, x: Any, y: Any) -> Any:
-        width = b.constant(WIDTHS[x.dtype], like=y)
-        if y.dtype in ("int32", "int64"):
-            y = b.select(b.compare("<", y, b.constant(0, like=y)), width, y)
-        return getattr(b, body)(x, y)
-
     return elementwise(
         name,
         summary + " A negative number of places counts as too many: no bit stays.",
         array=lambda xp, x, y: getattr(xp, function)(x, y),
-        scalar=scalar,
+        scalar=lambda b, x, y: getattr(b, body)(x, y),
         gradient=lambda g, z, x, y: (None, None),
         takes=_takes_integers,
         notation=infix(symbol, 3, f"{{0}} {latex} {{1}}", tight=(0, 1)),

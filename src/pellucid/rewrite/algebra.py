@@ -57,8 +57,9 @@ SPANNING = (((), (2, 3), (3,)), ((), (3,), ()))
 
 
 def _power_of_two(c: Expression) -> bool:
-    value = number(c)
-    return bool(value) and math.isfinite(value) and abs(math.frexp(value)[0]) == 0.5  # type: ignore[arg-type]
+    """Whether 1 / c is exact: c is a power of two, and far from the ends of float32."""
+    fraction, exponent = math.frexp(number(c) or 0)
+    return abs(fraction) == 0.5 and abs(exponent) < 100
 
 
 def _below_zero(c: Expression) -> bool:

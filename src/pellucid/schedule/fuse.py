@@ -190,6 +190,8 @@ def update_in_place(program: Program, parameters: dict[object, Buffer]) -> None:
     """Let new values be written straight into their parameters, where nothing reads the old value later."""
     for buffer in [b for b in program.buffers if b.updates is not None]:
         parameter = parameters[buffer.updates]
+        if parameter not in program.buffers:
+            program.buffers.append(parameter)
         if _read_before_written(program.each, parameter, buffer):
             program.each = [change_accesses(s, buffer, lambda _, i: (parameter, i)) for s in program.each]  # noqa: B023
             program.buffers.remove(buffer)

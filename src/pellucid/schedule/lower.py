@@ -137,7 +137,7 @@ class Lowering:
     def _strides(self, current: Expression, buffer: Buffer) -> tuple[int, ...]:
         """Row-major strides; in the arena with the outermost loop's axis first, so that a pass owns a piece."""
         order = list(range(current.ndim))
-        viewed = any(r in self.views or r.operation.kind == "indexing" for r in self.readers[current])
+        viewed = any(r in self.views or r.operation.kind == "indexing" for r in self.readers.get(current, ()))
         if buffer.place == "arena" and not viewed and order and current not in self.step.roots:
             first = min(order, key=lambda k: (self._rank((current, k)), k))
             order.remove(first)

@@ -84,7 +84,7 @@ def confusion(labels: Array, predicted: Array, classes: int = 10, title: str = "
     figure = new_figure(4.8, 4.8)
     (axes,) = new_axes(figure)
     wrong = counts * (1 - np.eye(classes, dtype=int))
-    axes.imshow(wrong, cmap="Oranges", vmin=0, vmax=max(2 * int(wrong.max()), 1))
+    axes.imshow(np.ma.masked_equal(wrong, 0), cmap="Oranges", vmin=0, vmax=max(2 * int(wrong.max()), 1))
     for true, guess in np.argwhere(counts):
         colour = INK if true != guess else "#8a929c"
         axes.text(guess, true, f"{counts[true, guess]:,}", ha="center", va="center", fontsize=8, color=colour)

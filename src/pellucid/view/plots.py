@@ -78,19 +78,23 @@ def boundaries(panels: Sequence[tuple[str, Predict]], points: Array, labels: Arr
     return figure
 
 
-def losses(curves: Mapping[str, Array], title: str = "", every: int = 1, unit: str = "pass") -> Figure:
+def losses(curves: Mapping[str, Array], title: str = "", unit: str = "pass", smooth: int = 1) -> Figure:
     """Return a figure of losses against the number of steps, on a logarithmic scale.
 
     Args:
         curves: for each name a loss a step, of shape (n,).
         title: what it shows.
-        every: how many steps one number of the curves stands for.
         unit: what a step is called.
+        smooth: over how many steps the mean is drawn, with the losses themselves faint behind it.
     """
     figure = new_figure(6.4, 3.6)
     (axes,) = new_axes(figure)
     for (name, curve), colour in zip(curves.items(), _cycle(len(curves)), strict=True):
-        axes.plot(every * np.arange(1, len(curve) + 1), curve, color=colour, linewidth=1.5, label=name)
+        window = max(min(smooth, len(curve)), 1)
+        if window > 1:
+            axes.plot(np.arange(1, len(curve) + 1), curve, color=colour, linewidth=0.6, alpha=0.3)
+        mean = np.convolve(curve, np.full(window, 1 / window), mode="valid")
+        axes.plot(np.arange(window, len(curve) + 1), mean, color=colour, linewidth=1.6, label=name)
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter(_one_two_five)

@@ -263,9 +263,7 @@ class Arithmetic(Lanes):
             return Value(x.text, dtype, x.lanes)
         return self._write(f"bitcast {x.typed} to {llvm_type(dtype, x.lanes)}", dtype, x.lanes)
 
-    def repeat_while(
-        self, condition: Callable[[Value], Value], step: Callable[[Value], Value], value: Value
-    ) -> Value:
+    def repeat_while(self, condition: Callable[[Value], Value], step: Callable[[Value], Value], value: Value) -> Value:
         """Replace the value by ``step(value)`` while ``condition(value)`` holds, in each lane for itself.
 
         Lanes that are done keep their value until the last one is.
@@ -293,7 +291,9 @@ class Arithmetic(Lanes):
         with self.writer.branch(self.any_lane(mask).text):
             computed = self.select(mask, compute(), value)
             inside = self.writer.label
-        return self._write(f"phi {value.type} [{value.text}, %{before}], [{computed.text}, %{inside}]", value.dtype, value.lanes)
+        return self._write(
+            f"phi {value.type} [{value.text}, %{before}], [{computed.text}, %{inside}]", value.dtype, value.lanes
+        )
 
     def call(self, name: str, *operands: Value) -> Value:
         """Call a function of the system's libm (see ``libm.py``), lane by lane."""

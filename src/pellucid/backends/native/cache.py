@@ -52,20 +52,17 @@ def folder() -> Path:
 
 def read(name: str) -> bytes | None:
     """Return the object kept under a key; None if there is none, or if it cannot be trusted."""
-    with _reported("read"):
+    found = None
+    with _reported("read"), contextlib.suppress(FileNotFoundError):
         path = folder() / (name + _ENDING)
-        try:
-            content = _read_private(path)
-        except FileNotFoundError:
-            return None
+        content = _read_private(path)
         start = len(_HEADER) + _HASH_BYTES
-        data = content[start:]
-        if content[:start] != _HEADER + _checksum(name, data):
+        if content[:start] != _HEADER + _checksum(name, content[start:]):
             path.unlink(missing_ok=True)
             raise OSError(f"{path} is damaged, and was removed")
+        found = content[start:]
         os.utime(path)  # so that the oldest is what has not been used for longest
-        return data
-    return None
+    return found
 
 
 def write(name: str, data: bytes) -> None:

@@ -35,7 +35,7 @@ from .values import BYTES
 from .writer import Writer
 
 MOST_MASKED_PASSES = 24
-LARGEST_TWICE = 60
+LARGEST_TWICE = 40
 MOST_UNROLLED_JOINS = 32
 
 
@@ -129,10 +129,10 @@ class Emitter:
         count = self._lane_count(loop)
         with self._accumulated(loop, count):
             full, rest = divmod(loop.extent, count)
-            size = sum(1 for _ in leaves(loop.body))
+            size = _written_size(loop.body)
             if not rest:
                 self._lane_passes(loop, count, 0, loop.extent, masked=False)
-            elif full and (full > MOST_MASKED_PASSES or size * 4 < LARGEST_TWICE):
+            elif full and (full > MOST_MASKED_PASSES or size <= LARGEST_TWICE):
                 self._lane_passes(loop, count, 0, full * count, masked=False)
                 self._lane_pass(loop, count, full * count, masked=True)
             else:
@@ -359,6 +359,17 @@ class Emitter:
         assert value.operation.scalar is not None
         result: Value = value.operation.scalar(self.b, seed, draw, step, element, **dict(value.attributes))
         return result
+
+
+def _written_size(statements: Sequence[Statement]) -> int:
+    """How many statements are written out, unrolled loops counted in full."""
+    total = 0
+    for s in statements:
+        if isinstance(s, Loop):
+            total += _written_size(s.body) * (s.extent if s.mode == "unrolled" else 1)
+        else:
+            total += 1
+    return total
 
 
 def _dtypes(value: LoopValue) -> Iterator[str]:

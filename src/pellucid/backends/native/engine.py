@@ -108,9 +108,7 @@ def _llvm_version() -> str:
 def _machine(target: Target) -> llvm.TargetMachine:
     # Position-independent, so that the code may lie anywhere; small, so that constants are read by one instruction.
     kind = _llvm().Target.from_triple(target.triple)
-    return kind.create_target_machine(
-        cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="small"
-    )
+    return kind.create_target_machine(cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="small")
 
 
 def _optimised(text: str, target: Target, optimise: str) -> tuple[llvm.ModuleRef, llvm.TargetMachine]:

@@ -108,9 +108,7 @@ class Lanes:
             lanes = parts[0].lanes
             chosen = ", ".join(f"i32 {i}" for i in range(2 * lanes))
             parts = [
-                self._write(
-                    f"shufflevector {x.typed}, {y.typed}, <{2 * lanes} x i32> <{chosen}>", x.dtype, 2 * lanes
-                )
+                self._write(f"shufflevector {x.typed}, {y.typed}, <{2 * lanes} x i32> <{chosen}>", x.dtype, 2 * lanes)
                 for x, y in zip(parts[::2], parts[1::2], strict=True)
             ]
         return parts[0]

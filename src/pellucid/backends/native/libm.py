@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from functools import lru_cache
+from functools import cache
 
 from ...core.errors import InternalError
 
@@ -35,14 +35,14 @@ def compiler_names() -> tuple[str, ...]:
     return tuple(name + ending for name in _FROM_THE_COMPILER for ending in ("", "f"))
 
 
-@lru_cache(maxsize=None)
+@cache
 def address(name: str) -> int | None:
     """Return where a C function of libm stands in this process, or None if it is not there."""
     function = getattr(_library(), name, None)
     return None if function is None else ctypes.cast(function, ctypes.c_void_p).value
 
 
-@lru_cache(maxsize=None)
+@cache
 def _library() -> ctypes.CDLL:
     """Open libm by name: the Python program itself need not have been linked with it."""
     return ctypes.CDLL("libm.so.6" if sys.platform == "linux" else None)

@@ -101,9 +101,7 @@ class NativeStep:
         parts.append(_run_function(len(groups), bool(self.program.once)))
         return "\n".join([f'target triple = "{target.triple}"', *declarations, "", *parts, MODULE_END])
 
-    def _kernel(
-        self, name: str, statements: Sequence[Statement], target: Target, declarations: dict[str, None]
-    ) -> str:
+    def _kernel(self, name: str, statements: Sequence[Statement], target: Target, declarations: dict[str, None]) -> str:
         writer = Writer(f"internal void @{name}(ptr noalias %context, i64 %step) nounwind", declarations)
         b = Arithmetic(writer, target)
         addresses = {buffer: self._address(writer, buffer) for buffer in self.program.buffers}
@@ -155,6 +153,3 @@ def _aligned(size: int) -> Any:
 def compile_step(step: Step) -> NativeStep:
     """Compile a step for this machine."""
     return NativeStep(step)
-
-
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from ...core.errors import PellucidError
 from .values import BYTES
@@ -59,7 +59,7 @@ def host() -> Target:
     return _host(os.environ.get(VARIABLE, ""))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _host(restricted: str) -> Target:
     import llvmlite.binding as llvm
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from ...core.errors import InternalError
 
@@ -59,7 +59,7 @@ class Value:
         return f"{self.type} {self.text}"
 
 
-@lru_cache(maxsize=None)
+@cache
 def llvm_type(dtype: str, lanes: int = 0) -> str:
     """Return the LLVM type of values of a dtype.
 
@@ -69,7 +69,7 @@ def llvm_type(dtype: str, lanes: int = 0) -> str:
     return f"<{lanes} x {_TYPES[dtype]}>" if lanes else _TYPES[dtype]
 
 
-@lru_cache(maxsize=None)
+@cache
 def memory_type(dtype: str, lanes: int = 0) -> str:
     """Return the LLVM type of a dtype in memory, where a bool takes a byte.
 

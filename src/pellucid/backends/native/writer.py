@@ -51,7 +51,7 @@ class Writer:
     def allocate(self, kind: str, count: int = 1, align: int = 64) -> str:
         """Reserve stack memory for the whole call and return its address."""
         name = "%" + self.fresh("a")
-        self.allocations.append(f"  {name} = alloca {kind}, i64 {count}, align {align}")
+        self.allocations.append(f"  {name} = alloca [{count} x {kind}], align {align}")
         return name
 
     def add(self, a: str | int, b: str | int) -> str | int:
@@ -112,7 +112,9 @@ class Writer:
 
     def text(self, result: str = "ret void") -> str:
         """Return the function as LLVM IR."""
-        return "\n".join([f"define {self.signature} {{", "entry:", *self.allocations, *self.lines, f"  {result}", "}", ""])
+        return "\n".join(
+            [f"define {self.signature} {{", "entry:", *self.allocations, *self.lines, f"  {result}", "}", ""]
+        )
 
 
 MODULE_END = """

@@ -16,7 +16,7 @@ Array = np.ndarray[Any, Any]
 RATE = 0.5
 REGRESSION_BATCH, REGRESSION_STEPS = 100, 1_000
 NETWORK_BATCH, NETWORK_EPOCHS, HIDDEN = 50, 40, 64
-SHOWN = 30
+SHOWN, SMOOTH = 30, 50
 
 
 def softmax_regression(guide: Guide, given: Split | None = None, steps: int = REGRESSION_STEPS) -> None:
@@ -36,10 +36,15 @@ def softmax_regression(guide: Guide, given: Split | None = None, steps: int = RE
     guide.screen.formula("loss", loss)
     with (
         guide.timed(f"softmax regression in batches of {REGRESSION_BATCH}", steps),
-        guide.screen.progress(["softmax regression"], "steps") as (report,),
+        guide.screen.progress(["softmax regression"], steps, "steps") as (report,),
     ):
         curve = run_steps(step, REGRESSION_BATCH, steps, parts, guide.seed, report)
-    guide.picture(section, "softmax-loss", losses({"loss": curve}, "Softmax regression", unit="step"), "The loss.")
+    guide.picture(
+        section,
+        "softmax-loss",
+        losses({"loss": curve}, "Softmax regression", unit="step", smooth=SMOOTH),
+        "The loss of each minibatch, and its mean over 50.",
+    )
     picture = weights(network.parameters[0].value, "The weights of each digit")
     guide.picture(section, "softmax-weights", picture, "Where ink speaks for a digit, and where against it.")
     results(guide, section, "softmax", predict, parts)
@@ -78,10 +83,15 @@ def digits_network(guide: Guide, epochs: int = NETWORK_EPOCHS) -> None:
     training = step.minibatches(NETWORK_BATCH, epochs=epochs, seed=guide.seed)
     with (
         guide.timed(f"64-64-10 network in batches of {NETWORK_BATCH}", steps),
-        guide.screen.progress(["64-64-10 network"], "steps") as (report,),
+        guide.screen.progress(["64-64-10 network"], steps, "steps") as (report,),
     ):
         curve = training(parts.train_inputs, parts.train_labels, progress=report)
-    guide.picture(section, "digits-loss", losses({"loss": curve}, "64-64-10 network", unit="step"), "The loss.")
+    guide.picture(
+        section,
+        "digits-loss",
+        losses({"loss": curve}, "64-64-10 network", unit="step", smooth=SMOOTH),
+        "The loss of each minibatch, and its mean over 50.",
+    )
     results(guide, section, "digits", predict, parts)
     section.heading("What was rewritten")
     section.table(["rule", "times", "before", "after"], fired(training))

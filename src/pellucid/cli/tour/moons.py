@@ -12,7 +12,7 @@ import numpy as np
 from ...core.errors import MissingExtraError
 from ...data import moons
 from ...function import Function, function
-from ...view import Section, boundaries, boundary, formulas, losses, scatter
+from ...view import Section, boundaries, boundary, formulas, losses, scatter, stage_text
 from .guide import Guide, derivatives, fired
 from .networks import Network, two_layers
 
@@ -89,13 +89,16 @@ def three_hidden_units(
     section.heading("What was rewritten")
     section.paragraph("The rules that fired when the step was compiled, each with its first use.")
     section.table(["rule", "times", "before", "after"], fired(step))
+    section.heading("The loops it became")
+    section.paragraph("One training step as it is handed to LLVM; `pc.show` prints every stage of any function.")
+    section.code(stage_text(step, "schedule"))
 
 
 def train(guide: Guide, step: Function, points: Array, labels: Array, passes: int) -> tuple[list[Array], list[float]]:
     """Train in native calls; returns the losses and the seconds of each."""
     each = max(passes // CALLS, 1)
     some, curve, seconds = step.repeat(each), [], []
-    with guide.screen.progress(["2-3-2 network"], "passes") as (report,):
+    with guide.screen.progress(["2-3-2 network"], CALLS * each, "passes") as (report,):
         for call in range(CALLS):
             began = time.perf_counter()
             curve.append(some(points, labels))
@@ -122,7 +125,7 @@ def side_by_side(guide: Guide, points: Array, labels: Array, held_out: tuple[Arr
     names = [f"{hidden:>2} hidden" for hidden in SIZES]
     with (
         guide.timed(f"networks of {len(SIZES)} sizes on {cores} threads", len(SIZES) * passes),
-        guide.screen.progress(names, "passes") as reports,
+        guide.screen.progress(names, passes, "passes") as reports,
     ):
         models = on_threads(cores, trained, list(zip(SIZES, reports, strict=True)))
     rows, panels = [], []

@@ -1,0 +1,218 @@
+"""Native against reference: every operation compiled, over sizes around a vector's width, and compared.
+
+Floats agree within a few units in the last place; NaN and infinities stand in the same places; integers and
+truth values are the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pellucid as pc
+from contract.cases import Case, assert_close, each_case, each_operation, magnitude
+from pellucid.core.dtypes import is_float
+from pellucid.core.expression import Expression
+from pellucid.core.operation import Operation, operations
+
+SIZES = (0, 1, 2, 15, 16, 17, 33, 1000)
+SUMMED = ("reduction", "product", "indexing")
+MATHEMATICS_ULPS = 8
+SUM_ULPS = 16
+
+
+def compare(
+    inputs: list[Expression], output: Expression, arrays: list[Any], ulps: float, scale: float = 0.0, seed: int = 0
+) -> None:
+    """Assert that both backends give the same."""
+    used = [k for k, x in enumerate(inputs) if _uses(output, x)]
+    inputs, arrays = [inputs[k] for k in used], [arrays[k] for k in used]
+    native, reference = (
+        pc.function(inputs, output, seed=seed, backend=backend, allow_nan=True)(*arrays)
+        for backend in ("native", "reference")
+    )
+    assert native.dtype == reference.dtype
+    assert_close(native, reference, output.dtype, ulps, scale)
+
+
+def _uses(output: Expression, x: Expression) -> bool:
+    stack, seen = [output], set()
+    while stack:
+        current = stack.pop()
+        if current is x:
+            return True
+        if current not in seen:
+            seen.add(current)
+            stack.extend(current.inputs)
+    return False
+
+
+@each_case()
+def test_native_agrees_with_reference(case: Case) -> None:
+    variables = case.variables()
+    arrays = case.arrays(special=case.operation.kind not in SUMMED)
+    scale = magnitude(arrays) if case.operation.kind in SUMMED else 0.0
+    compare(variables, case.build(*variables), arrays, SUM_ULPS, scale)
+
+
+@pytest.mark.parametrize("dtype", [0, 1])
+@each_operation("elementwise")
+def test_elementwise_over_sizes(operation: Operation, dtype: int) -> None:
+    """Sizes around a vector's width, with every special value somewhere in them."""
+    instance = operation.tries[0]
+    dtypes = tuple(d.dtypes[dtype % len(d.dtypes)] for d in instance.domains)
+    case = Case(operation, instance, dtype, dtypes)
+    inputs = case.variables(tuple(("n",) for _ in dtypes))
+    output = case.build(*inputs)
+    if output in inputs:
+        pytest.skip("a conversion to the same dtype")
+    functions = [pc.function(inputs, output, backend=backend, allow_nan=True) for backend in ("native", "reference")]
+    for size in SIZES:
+        arrays = case.arrays(special=True, shapes=tuple((size,) for _ in dtypes))
+        native, reference = (f(*arrays) for f in functions)
+        assert_close(native, reference, output.dtype, MATHEMATICS_ULPS)
+
+
+@each_operation("reduction")
+@pytest.mark.parametrize("axis", [0, 1])
+def test_reductions_over_sizes(operation: Operation, axis: int) -> None:
+    x = pc.variable("x", ("n", 3) if axis == 0 else (3, "n"))
+    functions = [pc.function([x], operation(x, axis=axis), backend=b) for b in ("native", "reference")]
+    generator = np.random.default_rng(7)
+    for size in SIZES[1:]:
+        array = generator.uniform(0.9, 1.1, (size, 3) if axis == 0 else (3, size)).astype("float32")
+        native, reference = (f(array) for f in functions)
+        exact = operation.array(np, array.astype("float64"), axes=(axis,))
+        np.testing.assert_allclose(native, exact, rtol=2e-6 * max(1, size / 50))
+        np.testing.assert_allclose(reference, exact, rtol=2e-6 * max(1, size / 50))
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (2, 3, 4), (15, 16, 17), (33, 1, 2), (1, 33, 64), (3, 0, 2)])
+@pytest.mark.parametrize("transposed", [(False, False), (True, False), (False, True), (True, True)])
+def test_products_over_sizes(sizes: tuple[int, int, int], transposed: tuple[bool, bool]) -> None:
+    m, k, n = sizes
+    left, right = transposed
+    x = pc.variable("x", (k, m) if left else (m, k))
+    y = pc.variable("y", (n, k) if right else (k, n))
+    generator = np.random.default_rng(3)
+    arrays = [generator.normal(size=v.shape).astype("float32") for v in (x, y)]
+    product = pc.matmul(x, y, transpose_left=left, transpose_right=right)
+    compare([x, y], product, arrays, SUM_ULPS, magnitude(arrays) / max(1, m * n))
+
+
+VIEWS: dict[str, Any] = {
+    "reversed": lambda a: a[::-1],
+    "every second": lambda a: np.repeat(a, 2, axis=0)[::2],
+    "transposed": lambda a: np.asfortranarray(a),
+    "broadcast": lambda a: np.broadcast_to(a[:1], a.shape),
+    "unaligned": lambda a: np.frombuffer(b"x" + a.tobytes(), dtype=a.dtype, offset=1).reshape(a.shape),
+    "read-only": lambda a: _read_only(a),
+    "big-endian": lambda a: a.astype(a.dtype.newbyteorder(">")),
+}
+
+
+def _read_only(array: Any) -> Any:
+    array.flags.writeable = False
+    return array
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_inputs_need_not_be_contiguous(view: str) -> None:
+    x = pc.variable("x", ("n", 5))
+    array = np.arange(85, dtype="float32").reshape(17, 5)
+    compare([x], pc.tanh(x / 50) + x.sum(axis=1, keepdims=True), [VIEWS[view](array)], MATHEMATICS_ULPS)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "uint32", "int64", "float32", "float64"])
+@pytest.mark.parametrize("target", ["bool", "uint8", "int32", "uint32", "int64", "float32", "float64"])
+def test_conversions(dtype: str, target: str) -> None:
+    """Every pair of dtypes; floats outside an integer's range saturate, and NaN becomes 0."""
+    values = [
+        0.0,
+        1.0,
+        -1.0,
+        0.5,
+        -0.5,
+        254.9,
+        255.0,
+        256.0,
+        2.0**31 - 1,
+        2.0**31,
+        -(2.0**31),
+        2.0**32,
+        2.0**63,
+        -(2.0**63),
+    ]
+    array = np.array([*values, 1e30, -1e30, np.inf, -np.inf, np.nan])
+    with np.errstate(all="ignore"):
+        array = pc.operations.arrays.to_dtype(np, array, dtype)
+    x = pc.variable("x", array.shape, dtype)
+    compare(
+        [x], pc.add(x.astype(target), 0) if target != "bool" else pc.logical_or(x.astype(target), False), [array], 1
+    )
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "uint32", "int64"])
+@pytest.mark.parametrize("name", ["floor_divide", "remainder", "pow", "bitwise_left_shift", "bitwise_right_shift"])
+def test_whole_numbers_at_their_limits(name: str, dtype: str) -> None:
+    """Division by zero, the lowest number by -1, shifts beyond the width, and powers that wrap."""
+    limits = np.iinfo(dtype)
+    numbers = [limits.min, limits.max, 0, 1, 2, 3, 7, 31, 32, 33, 63, 64, 100] + [-1, -2, -7] * (limits.min < 0)
+    pairs = np.array([(a, b) for a in numbers for b in numbers], dtype=dtype).T
+    x, y = (pc.variable(v, pairs[0].shape, dtype) for v in "xy")
+    compare([x, y], operations[name](x, y), list(pairs), 0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("seed", [0, 1, 2**32 - 1])
+def test_random_draws_are_the_same_numbers(dtype: str, seed: int) -> None:
+    """Uniform numbers are the same bits; normal ones go through a logarithm and a cosine."""
+    for size in (1, 17, 1000):
+        compare([], pc.uniform((size, 3), dtype=dtype), [], 0, seed=seed)
+        compare([], pc.normal((size,), dtype=dtype), [], 16, 1.0, seed=seed)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 16, 17, 100, 1025])
+def test_permutations_are_the_same(n: int) -> None:
+    compare([], pc.permutation(n), [], 0)
+
+
+def test_steps_of_a_draw_differ_and_agree_between_backends() -> None:
+    draws = [
+        pc.function([], pc.normal((3,)), seed=5, backend=backend).repeat(4)() for backend in ("native", "reference")
+    ]
+    np.testing.assert_allclose(*draws, rtol=1e-5, atol=1e-6)
+    assert len(np.unique(draws[0])) == 12
+
+
+def test_composed_functions() -> None:
+    x, labels = pc.variable("x", ("n", 4)), pc.variable("labels", ("n",), "int32")
+    table = pc.parameter(np.arange(20.0).reshape(5, 4))
+    outputs = {
+        "softmax": pc.softmax(x),
+        "log_softmax": pc.log_softmax(x),
+        "logsumexp": pc.logsumexp(x, axis=0),
+        "var": pc.var(x, axis=1, correction=1),
+        "std": x.std(),
+        "mean": x.mean(axis=0),
+        "argmax": x.argmax(axis=1),
+        "argmin": x.argmin(),
+        "picked": x[pc.arange("n"), labels],
+        "taken": table[labels],
+        "hot": pc.one_hot(labels, 3),
+        "slice": x[1:, ::-2],
+        "any": pc.any(x > 2, axis=1),
+        "all": pc.all(x > -2, axis=0),
+        "norm": pc.norm(x, axis=1),
+        "clipped": pc.clip(x, -1, 1),
+    }
+    found = [pc.function([x, labels], outputs, backend=b) for b in ("native", "reference")]
+    generator = np.random.default_rng(2)
+    for size in (1, 2, 17, 100):
+        arrays = generator.normal(size=(size, 4)).astype("float32"), generator.integers(0, 4, size)
+        native, reference = (f(*arrays) for f in found)
+        for name in outputs:
+            assert_close(native[name], reference[name], str(reference[name].dtype), 64, 1.0)
+    assert is_float(outputs["mean"].dtype)
