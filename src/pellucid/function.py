@@ -7,6 +7,7 @@ progress is reported and Ctrl-C is seen, and no thread outlives the call.
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -14,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from .compile import Compilation, compile_step
-from .core.dtypes import check_dtype, is_float
+from .core.arguments import bind, check_labels, convert, first_nan
+from .core.dtypes import is_float
 from .core.errors import (
-    DtypeError,
     EmptyBatchError,
     InputError,
     Interrupted,
@@ -26,6 +27,7 @@ from .core.errors import (
     UpdateError,
 )
 from .core.expression import Expression, Parameter, is_expression, storage_of
+from .core.interruption import Interruption
 from .core.origins import place
 from .core.sizes import Size, show_shape
 from .core.traversal import specialise, topological
@@ -43,7 +45,10 @@ class State:
     """What a function keeps between calls, shared with its loops: the seed and the counters of random draws."""
 
     def __init__(self, seed: int) -> None:
-        self.seed, self.step, self.epoch = seed, 0, 0
+        if not _are_whole(seed):
+            raise InputError(f"the seed of a function is a whole number, not {seed!r}")
+        self.seed, self.step, self.epoch = int(seed), 0, 0
+        self.lock = threading.RLock()
 
 
 class Function:
@@ -59,10 +64,10 @@ class Function:
         """Run one step and return its outputs."""
         inputs, sizes = self._check(arrays)
         compilation = self._compile(self.step, sizes)
-        call = Call(inputs, _room(compilation, 1), self.state.seed, self.state.step)
-        with _locked(self.step):
-            compilation.executable.run(call, 0, 1)
+        with self._locked():
+            call = Call(inputs, _room(compilation, 1), self.state.seed, self.state.step)
             self.state.step += 1
+            compilation.executable.run(call, 0, 1)
         return self._structure([o[0] if o.ndim == 1 else o.reshape(o.shape[1:]) for o in call.outputs])
 
     def repeat(self, n: int) -> Function:
@@ -76,8 +81,9 @@ class Function:
         >>> halve.repeat(3)()
         array([8., 4., 2.], dtype=float32)
         """
-        if n < 0 or int(n) != n:
-            raise InputError(f"repeat takes how many steps to run, 0 or more, not {n}")
+        self._check_is_plain("repeat")
+        if not _are_whole(n) or n < 0:
+            raise InputError(f"repeat takes how many steps to run, 0 or more, not {n!r}")
         return Repeated(self, int(n))
 
     def minibatches(self, batch_size: int, epochs: int = 1, shuffle: bool = True, seed: int = 0) -> Function:
@@ -96,9 +102,13 @@ class Function:
         >>> sums.minibatches(2, shuffle=False)([1.0, 2.0, 3.0, 4.0, 5.0])
         array([3., 7., 5.], dtype=float32)
         """
-        if batch_size < 1 or epochs < 0:
-            raise InputError(f"minibatches takes 1 or more rows and 0 or more epochs, not {batch_size} and {epochs}")
-        return Minibatched(self, int(batch_size), int(epochs), shuffle, seed)
+        self._check_is_plain("minibatches")
+        if not _are_whole(batch_size, epochs, seed) or batch_size < 1 or epochs < 0:
+            raise InputError(
+                f"minibatches takes 1 or more rows, 0 or more epochs and a seed, all of them whole numbers, not"
+                f" {batch_size!r}, {epochs!r} and {seed!r}"
+            )
+        return Minibatched(self, int(batch_size), int(epochs), bool(shuffle), int(seed))
 
     @property
     def inputs(self) -> tuple[Expression, ...]:
@@ -128,6 +138,22 @@ class Function:
             self._compiled[known] = compile_step(step, sizes, self.backend)
         return self._compiled[known]
 
+    def _check_is_plain(self, what: str) -> None:
+        if type(self) is not Function:
+            raise InputError(
+                f"{what} was asked of a function that is a loop already; ask it of what pc.function returned"
+                " (for several passes over the rows there is minibatches(..., epochs=n))"
+            )
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the lock of the counters and those of every parameter of the step, always taken in one order."""
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self.state.lock)
+            for parameter in sorted(self.step.parameters, key=lambda p: p.attribute("token")):
+                stack.enter_context(storage_of(parameter).lock)
+            yield
+
     def _structure(self, outputs: list[Any]) -> Any:
         if isinstance(self._outputs, dict):
             return dict(zip(self._outputs, outputs, strict=True))
@@ -138,13 +164,13 @@ class Function:
             names = ", ".join(str(i) for i in self.inputs)
             raise InputError(f"the function takes {len(self.inputs)} inputs ({names}), and was given {len(arrays)}")
         sizes: dict[str, int] = {}
-        converted = [_convert(i, a) for i, a in zip(self.inputs, arrays, strict=True)]
+        converted = [convert(i, a) for i, a in zip(self.inputs, arrays, strict=True)]
         for declared, array in zip(self.inputs, converted, strict=True):
-            _bind(declared, array, sizes)
+            bind(declared, array, sizes)
         for declared, array in zip(self.inputs, converted, strict=True):
             self._check_values(declared, array)
         for declared, limit in self._indices:
-            _check_labels(declared, converted[self.inputs.index(declared)], limit, sizes)
+            check_labels(declared, converted[self.inputs.index(declared)], limit, sizes)
         return converted, sizes
 
     def _check_values(self, declared: Expression, array: Array) -> None:
@@ -156,8 +182,7 @@ class Function:
                 f"input {declared} has no rows: its axis {axis} is 0, and a step that updates parameters needs one or"
                 f" more{place(declared)}"
             )
-        if is_float(declared.dtype) and not self.allow_nan and np.isnan(array.sum()) and np.isnan(array).any():
-            where = _position(np.argwhere(np.isnan(array))[0])
+        if is_float(declared.dtype) and not self.allow_nan and (where := first_nan(array)):
             raise NotANumberError(
                 f"input {declared} is NaN at {where}, which would spoil the parameters{place(declared)}; remove or"
                 " replace it first, or pass allow_nan=True to pc.function"
@@ -176,18 +201,19 @@ class Repeated(Function):
         """Run the steps and return their outputs, stacked."""
         inputs, sizes = self._check(arrays)
         compilation = self._compile(self.step, sizes)
-        call = Call(inputs, _room(compilation, self.n), self.state.seed, self.state.step)
+        outputs = _room(compilation, self.n)
         done = 0
         try:
-            with _locked(self.step):
-                for done in _chunks(compilation, call, self.n):
+            with self._locked(), Interruption() as interruption:
+                call = Call(inputs, outputs, self.state.seed, self.state.step)
+                for count in _chunks(compilation, call, self.n, interruption):
+                    done += count
+                    self.state.step += count
                     if progress:
                         progress(done, self.n)
         except KeyboardInterrupt:
-            raise Interrupted(done, self._structure([o[:done] for o in call.outputs])) from None
-        finally:
-            self.state.step += done
-        return self._structure(call.outputs)
+            raise Interrupted(done, self._structure([o[:done] for o in outputs])) from None
+        return self._structure(outputs)
 
 
 class Minibatched(Function):
@@ -209,31 +235,40 @@ class Minibatched(Function):
         full, short = divmod(rows, self.batch_size)
         parts = [(count, size) for count, size in ((full, self.batch_size), (1, short)) if count and size]
         compiled = [self._part(sizes, rows, size) for _, size in parts]
+        self._check_short_batch(short if full else 0)
         outputs: list[list[Array]] = []
         done, total = 0, self.epochs * sum(count for count, _ in parts)
         try:
-            with _locked(self.step):
+            with self._locked(), Interruption() as interruption:
                 for _ in range(self.epochs):
                     start = 0
-                    for (count, size), compilation in zip(parts, compiled, strict=True):
-                        room = _room(compilation, count)
-                        outputs.append(room)
-                        state = self.state
+                    for (steps, size), compilation in zip(parts, compiled, strict=True):
+                        room = _room(compilation, steps)
+                        outputs.append([o[:0] for o in room])
+                        state, before = self.state, done
                         call = Call(inputs, room, state.seed, state.step, self.seed, state.epoch, start)
-                        before = done
-                        try:
-                            for finished in _chunks(compilation, call, count):
-                                done = before + finished
-                                if progress:
-                                    progress(done, total)
-                        finally:
-                            state.step += done - before
+                        for count in _chunks(compilation, call, steps, interruption):
+                            done += count
+                            state.step += count
                             outputs[-1] = [o[: done - before] for o in room]
-                        start += count * size
+                            if progress:
+                                progress(done, total)
+                        start += steps * size
                     self.state.epoch += 1
         except KeyboardInterrupt:
-            raise Interrupted(done, self._structure(self._joined(outputs))) from None
-        return self._structure(self._joined(outputs))
+            raise Interrupted(done, self._structure(self._joined(outputs, compiled[0]))) from None
+        return self._structure(self._joined(outputs, compiled[0]))
+
+    def _check_short_batch(self, short: int) -> None:
+        name = str(self.axis)
+        for k, output in enumerate(self.step.outputs, 1):
+            inner = output.shape[1:] if output.shape and output.shape[0] == self.axis else output.shape
+            if short and any(isinstance(n, Size) and name in n.names for n in inner):
+                raise InputError(
+                    f"output {k} has shape {show_shape(output.shape)}, and the last batch is short, {short} of"
+                    f" {self.batch_size} rows, so that its outputs do not stack{place(output)}; choose a batch size"
+                    " that divides the rows"
+                )
 
     def _part(self, sizes: Mapping[str, int], rows: int, size: int) -> Compilation:
         """Compile the step on ``size`` rows picked from ``rows``: the inputs become rows of whole arrays."""
@@ -251,16 +286,13 @@ class Minibatched(Function):
         step = step.with_roots(specialise(self.step.roots, bound, replaced))
         return self._compile(step, bound, "rows", rows, self.shuffle)
 
-    def _joined(self, outputs: list[list[Array]]) -> list[Array]:
+    def _joined(self, outputs: list[list[Array]], compilation: Compilation) -> list[Array]:
         joined = []
         for k, output in enumerate(self.step.outputs):
-            parts = [part[k] for part in outputs]
+            parts = [part[k] for part in outputs or [_room(compilation, 0)]]
             if output.shape and output.shape[0] == self.axis:
                 parts = [p.reshape(p.shape[0] * p.shape[1], *p.shape[2:]) for p in parts]
-            if parts:
-                joined.append(np.concatenate(parts))
-            else:
-                joined.append(np.zeros((0, *(n if isinstance(n, int) else 0 for n in output.shape)), output.dtype))
+            joined.append(np.concatenate(parts))
         return joined
 
 
@@ -294,10 +326,12 @@ def function(
     >>> print(function([x], (x * W).sum())([1, 1]))
     0.9
     """
-    structure = dict.fromkeys(outputs) if isinstance(outputs, dict) else [] if isinstance(outputs, list | tuple) else None
-    flat = list(outputs.values()) if isinstance(outputs, dict) else list(outputs) if structure == [] else [outputs]
+    structure: Any = None
+    flat = [outputs]
     if isinstance(outputs, dict):
-        structure = dict.fromkeys(outputs)
+        structure, flat = dict.fromkeys(outputs), list(outputs.values())
+    elif isinstance(outputs, list | tuple):
+        structure, flat = [], list(outputs)
     for k, output in enumerate(flat):
         if not is_expression(output):
             raise InputError(f"output {k + 1} is {type(output).__name__} {output!r}, and an expression was expected")
@@ -307,18 +341,28 @@ def function(
 
 
 def _check_updates(updates: Any) -> list[tuple[Parameter, Expression]]:
+    if is_expression(updates):
+        raise UpdateError(
+            f"updates is the expression {updates}, and a list of pairs (parameter, new value) was expected"
+        )
     seen: set[Expression] = set()
     pairs = list(updates.items()) if isinstance(updates, dict) else list(updates)
     for k, pair in enumerate(pairs, 1):
         if not isinstance(pair, tuple | list) or len(pair) != 2 or not is_expression(pair[1]):
-            raise UpdateError(f"update {k} is {pair!r}, and a pair (parameter, expression of its new value) was expected")
+            raise UpdateError(
+                f"update {k} is {pair!r}, and a pair (parameter, expression of its new value) was expected"
+            )
         target, new = pair
         if not isinstance(target, Parameter):
             kind = f"a {target.operation.name}" if is_expression(target) else f"a {type(target).__name__}"
             where = place(target) if is_expression(target) else ""
-            raise UpdateError(f"update {k} stores into {target}, which is {kind}; only a parameter keeps a value{where}")
+            raise UpdateError(
+                f"update {k} stores into {target}, which is {kind}; only a parameter keeps a value{where}"
+            )
         if target in seen:
-            raise UpdateError(f"update {k} stores into {target} a second time; add the two changes into one{place(new)}")
+            raise UpdateError(
+                f"update {k} stores into {target} a second time; add the two changes into one{place(new)}"
+            )
         if (target.shape, target.dtype) != (new.shape, new.dtype):
             raise UpdateError(
                 f"update {k} stores {new.dtype} {show_shape(new.shape)} into {target}, which is {target.dtype}"
@@ -329,6 +373,8 @@ def _check_updates(updates: Any) -> list[tuple[Parameter, Expression]]:
 
 
 def _check_inputs(inputs: Sequence[Expression], roots: Sequence[Expression]) -> None:
+    if is_expression(inputs):
+        raise InputError(f"inputs is the expression {inputs}, and a list of variables was expected, such as [x]")
     for k, given in enumerate(inputs):
         if not is_expression(given) or given.operation.name != "variable":
             raise InputError(f"input {k + 1} is {given!r}, and a variable was expected; make one with pc.variable")
@@ -348,53 +394,6 @@ def _check_inputs(inputs: Sequence[Expression], roots: Sequence[Expression]) -> 
             )
 
 
-def _convert(declared: Expression, value: Any) -> Array:
-    """Return a user's value as an array of the declared dtype, if that loses nothing but float64's precision."""
-    weak = not isinstance(value, np.ndarray | np.generic)
-    array = np.asarray(value)
-    want = declared.dtype
-    if array.dtype.name == want:
-        return np.ascontiguousarray(array).reshape(array.shape)
-    have = array.dtype
-    if have.kind in "iu" and np.dtype(want).kind in "iu" and (weak or (have.name, want) == ("int64", "int32")):
-        limits = np.iinfo(want)
-        if array.size and (array.min() < limits.min or array.max() > limits.max):
-            raise DtypeError(f"input {declared} is {want}, and values from {array.min()} to {array.max()} do not fit it")
-        return array.astype(want)
-    if (have.kind, want) == ("f", "float32") and have.itemsize == 8 or (weak and have.kind in "iubf" and is_float(want)):
-        with np.errstate(over="ignore"):
-            return array.astype(want)
-    if weak and array.size == 0:
-        return array.astype(want)
-    shown = have.name if have.kind in "fiub" else f"{type(value).__name__} of {have}"
-    raise DtypeError(
-        f"input {declared} is {want}, and was given {shown}{place(declared)}; convert it with .astype({want!r}),"
-        f" or declare the variable with dtype={_shown_dtype(have)}"
-    )
-
-
-def _shown_dtype(have: Any) -> str:
-    return repr(check_dtype(have)) if have.kind in "fiub" and have.itemsize > 1 else "its dtype"
-
-
-def _bind(declared: Expression, array: Array, sizes: dict[str, int]) -> None:
-    """Bind the named axes of an input to the sizes of an array, or say which axis does not fit."""
-    shown = f"input {declared} has shape {show_shape(array.shape)}, and {show_shape(declared.shape)} was declared"
-    if array.ndim != declared.ndim:
-        raise InputError(f"{shown}: {array.ndim} axes, not {declared.ndim}{place(declared)}")
-    for k, (want, have) in enumerate(zip(declared.shape, array.shape, strict=True)):
-        if isinstance(want, Size):
-            if want.terms == (((str(want),), 1),):
-                if sizes.setdefault(str(want), have) != have:
-                    raise InputError(f"{shown}: axis {k}, {want}, is {have} here and {sizes[str(want)]} in another input")
-                continue
-            if not want.names <= sizes.keys():
-                raise InputError(f"{shown}: the size {want} of axis {k} needs an earlier input that names it")
-            want = want.bind(sizes)
-        if want != have:
-            raise InputError(f"{shown}: axis {k} is {have}, not {want}{place(declared)}")
-
-
 def _direct_indices(step: Step) -> list[tuple[Expression, Any]]:
     """Return the inputs used directly as labels or row numbers, each with the number of classes or rows."""
     found = []
@@ -405,19 +404,8 @@ def _direct_indices(step: Step) -> list[tuple[Expression, Any]]:
     return found
 
 
-def _check_labels(declared: Expression, array: Array, limit: Any, sizes: Mapping[str, int]) -> None:
-    size = limit if isinstance(limit, int) else limit.bind(sizes)
-    if array.size and (array.min() < 0 or array.max() >= size):
-        where = np.argwhere((array < 0) | (array >= size))[0]
-        raise InputError(
-            f"input {declared} is {array[tuple(where)]} at {_position(where)}, and picks among {size}: 0 to"
-            f" {size - 1} were expected{place(declared)}"
-        )
-
-
-def _position(where: Any) -> str:
-    names = ["row", "column", *(f"axis {k}" for k in range(2, len(where)))]
-    return ", ".join(f"{name} {i}" for name, i in zip(names, where, strict=False)) or "its only element"
+def _are_whole(*numbers: object) -> bool:
+    return all(isinstance(number, int | np.integer) for number in numbers)
 
 
 def _batch_axis(inputs: Sequence[Expression]) -> Size:
@@ -425,10 +413,18 @@ def _batch_axis(inputs: Sequence[Expression]) -> Size:
     if len(leading) != 1:
         names = ", ".join(sorted(str(s) for s in leading)) or "none"
         raise InputError(
-            f"minibatches needs inputs whose first axis has one name, such as 'batch'; the named first axes are: {names}"
+            "minibatches needs inputs whose first axis has one name, such as 'batch'; the named first axes are:"
+            f" {names}"
         )
     (axis,) = leading
     assert isinstance(axis, Size)
+    for given in inputs:
+        later = given.shape[1:] if given.shape and given.shape[0] == axis else given.shape
+        if any(isinstance(n, Size) and n.names & axis.names for n in later):
+            raise InputError(
+                f"minibatches takes rows of the inputs along their first axis, and input {given} has the axis {axis}"
+                f" elsewhere: {show_shape(given.shape)}{place(given)}; transpose it, or give that axis another name"
+            )
     return axis
 
 
@@ -436,24 +432,15 @@ def _room(compilation: Compilation, n: int) -> list[Array]:
     return [np.empty((n, *o.shape), o.dtype) for o in compilation.rewritten.outputs]
 
 
-def _chunks(compilation: Compilation, call: Call, n: int) -> Iterator[int]:
-    """Run the steps of a call in chunks of about CHUNK_SECONDS; yields how many are done after each."""
+def _chunks(compilation: Compilation, call: Call, n: int, interruption: Interruption) -> Iterator[int]:
+    """Run the steps of a call in chunks of about CHUNK_SECONDS; yields how many each was, and then sees Ctrl-C."""
     done, chunk = 0, 1
     while done < n:
         count = min(chunk, n - done)
         began = time.perf_counter()
         compilation.executable.run(call, done, count)
         done += count
-        yield done
         each = max(time.perf_counter() - began, 1e-7) / count
+        yield count
+        interruption.check()
         chunk = max(1, min(int(CHUNK_SECONDS / each), chunk * 32))
-
-
-@contextlib.contextmanager
-def _locked(step: Step) -> Iterator[None]:
-    """Hold the locks of every parameter of the step, always taken in one order."""
-    with contextlib.ExitStack() as stack:
-        for parameter in sorted(step.parameters, key=lambda p: p.attribute("token")):
-            stack.enter_context(storage_of(parameter).lock)
-        yield
-

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-
 import numpy as np
 import pytest
-from graphs import random_graph
 
 import pellucid as pc
+from fuzz.graphs import random_graph
 from pellucid.backends.reference import evaluate
 
 SHORT, LONG, PART = 200, 20_000, 20

@@ -260,7 +260,7 @@ class Parameter(Expression):
                 f"{origins.place(self)}; a parameter keeps its shape"
             )
         with storage.lock:
-            storage.array[...] = array.astype(self.dtype)
+            storage.array[...] = as_array(value, self.dtype)
 
     @property
     def trainable(self) -> bool:
@@ -365,9 +365,7 @@ def as_expressions(*operands: Any) -> tuple[Expression, ...]:
     return tuple(result)
 
 
-def make_parameter(
-    operation: Operation, array: np.ndarray[Any, Any], name: str | None, trainable: bool
-) -> Parameter:
+def make_parameter(operation: Operation, array: np.ndarray[Any, Any], name: str | None, trainable: bool) -> Parameter:
     """Return a new parameter that holds a copy of ``array``."""
     attributes = (("token", fresh_token()),)
     made = intern(operation, (), attributes, as_shape(array.shape), array.dtype.name, Parameter)

@@ -24,10 +24,14 @@ from .loops import (
     Value,
     extents,
     leaves,
+    loads,
     map_value,
     reads,
     replace_variables,
 )
+
+
+MOST_MOVED = 8
 
 
 @dataclass(frozen=True)
@@ -66,27 +70,45 @@ def _place_all(into: list[Statement], statements: Iterable[Statement], outer: di
 def _place(
     into: list[Statement], touched: list[dict[Buffer, set[Access]]], new: Statement, outer: dict[str, int]
 ) -> None:
-    """Fuse a statement with the last one it may join, else put it where it belongs."""
+    """Fuse a statement with the last one it may join, else put it where it belongs.
+
+    What it needs that comes after the one it joins is moved ahead of that one, if the two do not touch.
+    """
     touches = accesses([new])
-    position, early = len(into), _moves_early(new)
-    while position:
-        old = into[position - 1]
-        if isinstance(old, Loop) and isinstance(new, Loop) and _same_axis(old, new) and early <= _moves_early(old):
-            renamed = replace_variables(new, {new.variable: loop_variable(old.variable)})
-            assert isinstance(renamed, Loop)
-            if _may_fuse(old, renamed, outer):
-                inner = {**outer, old.variable: old.extent}
-                body = _place_all(list(old.body), renamed.body, inner)
-                into[position - 1] = Loop(old.variable, old.extent, body)
-                touched[position - 1] = accesses([into[position - 1]])
-                return
-        if _conflict(touched[position - 1], touches):
-            break
-        position -= 1
+    position, early, ahead = len(into), _moves_early(new), list[int]()
+    for k in reversed(range(len(into))):
+        blocked = any(_conflict(touched[k], touched[other]) for other in ahead)
+        fused = None if blocked else _fused(into[k], new, early, outer)
+        if fused is not None:
+            into[k], touched[k] = fused, accesses([fused])
+            for line in (into, touched):
+                line[k:] = [
+                    *(line[j] for j in reversed(ahead)),
+                    *(x for j, x in enumerate(line[k:], k) if j not in ahead),
+                ]
+            return
+        if blocked or _conflict(touched[k], touches):
+            ahead.append(k)
+            if len(ahead) > MOST_MOVED or not _moves_early(into[k]):
+                break
+        elif not ahead:
+            position = k
     if not early:
         position = len(into)
     into.insert(position, new)
     touched.insert(position, touches)
+
+
+def _fused(old: Statement, new: Statement, early: bool, outer: dict[str, int]) -> Loop | None:
+    """Return one loop of two, or None where they may not be one."""
+    if not (isinstance(old, Loop) and isinstance(new, Loop) and _same_axis(old, new) and early <= _moves_early(old)):
+        return None
+    renamed = replace_variables(new, {new.variable: loop_variable(old.variable)})
+    assert isinstance(renamed, Loop)
+    if not _may_fuse(old, renamed, outer):
+        return None
+    body = _place_all(list(old.body), renamed.body, {**outer, old.variable: old.extent})
+    return Loop(old.variable, old.extent, body)
 
 
 def _same_axis(old: Loop, new: Loop) -> bool:
@@ -105,6 +127,8 @@ def _conflict(one: dict[Buffer, set[Access]], other: dict[Buffer, set[Access]]) 
 
 def _may_fuse(old: Loop, new: Loop, outer: dict[str, int]) -> bool:
     first, second = accesses(old.body), accesses(new.body)
+    if any(leaf.buffer in rows(new.body) for leaf in leaves(old.body)):
+        return False  # rows are better known before the loop that picks them: their memory can be asked for ahead
     sizes = {**outer, **extents([old, new])}
     for buffer in first.keys() & second.keys():
         pairs = [(a, b) for a in first[buffer] for b in second[buffer] if a.writes or b.writes]
@@ -113,9 +137,13 @@ def _may_fuse(old: Loop, new: Loop, outer: dict[str, int]) -> bool:
     return True
 
 
-def _same_pace(
-    a: Index | None, b: Index | None, variable: str, outer: dict[str, int], sizes: dict[str, int]
-) -> bool:
+def rows(statements: Sequence[Statement]) -> set[Buffer]:
+    """Return the buffers whose elements pick rows of others."""
+    picked = [load.row for leaf in leaves(statements) for load in reads(leaf) if load.row]
+    return {load.buffer for row in picked for load in loads(row.value)}
+
+
+def _same_pace(a: Index | None, b: Index | None, variable: str, outer: dict[str, int], sizes: dict[str, int]) -> bool:
     if a is None or b is None:
         return False
     pace = a.coefficient(variable)
@@ -197,7 +225,11 @@ def update_in_place(program: Program, parameters: dict[object, Buffer]) -> None:
             program.buffers.remove(buffer)
         else:
             variable = loop_variable("z0")
-            copy = Store(parameter, variable if buffer.size > 1 else Index(), Load(buffer, variable if buffer.size > 1 else Index()))
+            copy = Store(
+                parameter,
+                variable if buffer.size > 1 else Index(),
+                Load(buffer, variable if buffer.size > 1 else Index()),
+            )
             program.each.append(Loop("z0", buffer.size, [copy]) if buffer.size > 1 else copy)
 
 
@@ -218,5 +250,3 @@ def _read_before_written(statements: Sequence[Statement], parameter: Buffer, new
             if not (at_write or earlier) or isinstance(order[first], Product):
                 return False
     return True
-
-

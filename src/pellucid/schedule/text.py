@@ -6,7 +6,22 @@ from collections.abc import Iterator, Sequence
 
 from ..core.notation import number
 from ..core.operation import Notation
-from .loops import Apply, Draw, Literal, Load, Loop, Position, Product, Program, Reduce, Row, Statement, Store, Value, leaves
+from .loops import (
+    Apply,
+    Draw,
+    Literal,
+    Load,
+    Loop,
+    Position,
+    Product,
+    Program,
+    Reduce,
+    Row,
+    Statement,
+    Store,
+    Value,
+    leaves,
+)
 
 SMALL_LOOP = 4096
 
@@ -17,7 +32,9 @@ def program_text(program: Program) -> str:
     if program.once:
         lines += ["once a call:", *_block(program.once, "  ")]
     groups = kernels(program.each)
-    lines.append(f"at every step: {len(groups)} kernel{'' if len(groups) == 1 else 's'}, {program.arena_bytes} bytes of arena")
+    lines.append(
+        f"at every step: {len(groups)} kernel{'' if len(groups) == 1 else 's'}, {program.arena_bytes} bytes of arena"
+    )
     for position, group in enumerate(groups, 1):
         lines += [f"  kernel {position}:", *_block(group, "    ")]
     return "\n".join(lines) + "\n"
@@ -39,12 +56,15 @@ def kernels(statements: Sequence[Statement]) -> list[list[Statement]]:
 
 
 def is_main(statement: Statement) -> bool:
-    """Whether a statement does the work of a step: a product, or a loop that reduces or is long."""
-    if not isinstance(statement, Loop):
-        return isinstance(statement, Product)
-    inside = list(leaves([statement]))
-    heavy = any(isinstance(leaf, Product | Reduce) for leaf in inside)
-    return heavy or statement.extent * max(1, len(inside)) > SMALL_LOOP
+    """Whether a statement does the work of a step: a product, or a loop of many passes in all."""
+    if any(isinstance(leaf, Product) for leaf in leaves([statement])):
+        return True
+    return _work(statement) > SMALL_LOOP
+
+
+def _work(statement: Statement) -> int:
+    """How often anything is stored."""
+    return statement.extent * sum(map(_work, statement.body)) if isinstance(statement, Loop) else 1
 
 
 def _block(statements: Sequence[Statement], indent: str) -> Iterator[str]:

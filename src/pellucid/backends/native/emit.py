@@ -37,6 +37,7 @@ from .writer import Writer
 MOST_MASKED_PASSES = 24
 LARGEST_TWICE = 40
 MOST_UNROLLED_JOINS = 32
+ROWS_AHEAD = 4
 
 
 @dataclass
@@ -285,6 +286,8 @@ class Emitter:
         if lanes is None or (pace == 0 and rows is None):
             return self.b.load(address, buffer.dtype)
         if rows is None and pace == 1:
+            if row is not None:
+                self._ask_ahead(buffer, index, row)
             return self.b.load(address, buffer.dtype, lanes.count, lanes.mask)
         return self.b.gather(address, self._jumps(pace, rows, lanes.count), buffer.dtype, lanes.mask)
 
@@ -315,6 +318,24 @@ class Emitter:
             if not rows.lanes:
                 offset, rows = self.writer.add(offset, rows.text), None
         return self.writer.address(self.addresses[buffer], offset, kind), pace, rows
+
+    def _ask_ahead(self, buffer: Buffer, index: Index, row: Row) -> None:
+        """Ask memory for the row that is copied a few passes from now, since no hardware can guess where it is."""
+        picked = row.value
+        if not isinstance(picked, Load) or picked.row or picked.buffer.size <= ROWS_AHEAD:
+            return
+        known = [name for name in picked.index.variables if name in self.counters]
+        if len(known) != 1 or picked.index.terms != ((known[0], 1),):
+            return
+        counter = self.counters[known[0]]
+        ahead = self.writer.add(counter, ROWS_AHEAD)
+        inside = self.writer.value(f"call i64 @llvm.smin.i64(i64 {ahead}, i64 {picked.buffer.size - 1})")
+        self.writer.declare("i64 @llvm.smin.i64(i64, i64)")
+        self.writer.declare("void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        self.counters[known[0]] = inside
+        address, _, _ = self._place(buffer, index, row)
+        self.counters[known[0]] = counter
+        self.writer.line(f"call void @llvm.prefetch.p0(ptr {address}, i32 0, i32 2, i32 1)")
 
     def _jumps(self, pace: int, rows: Value | None, count: int) -> Value:
         step = self.b.iota(count, "int64")

@@ -1,0 +1,113 @@
+"""What a compiled function is given, checked against the variables it was declared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .dtypes import check_dtype, is_float
+from .errors import DtypeError, InputError
+from .expression import Expression
+from .origins import place
+from .sizes import Size, show_shape
+
+Array = np.ndarray[Any, Any]
+
+
+def convert(declared: Expression, value: Any) -> Array:
+    """Return a user's value as an array of the declared dtype, if that loses nothing but float64's precision."""
+    weak = not isinstance(value, np.ndarray | np.generic)
+    array = _as_numpy(declared, value)
+    want, have = declared.dtype, array.dtype
+    if have.name == want:  # the bytes of another machine's order have the same name
+        return np.ascontiguousarray(array, dtype=want).reshape(array.shape)
+    if have.kind in "iu" and np.dtype(want).kind in "iu" and (weak or (have.name, want) == ("int64", "int32")):
+        limits = np.iinfo(want)
+        if array.size and (array.min() < limits.min or array.max() > limits.max):
+            raise DtypeError(
+                f"input {declared} is {want}, and values from {array.min()} to {array.max()} do not fit it"
+                f"{place(declared)}; declare the variable with a wider dtype"
+            )
+        return array.astype(want)
+    if (
+        (have.kind, want) == ("f", "float32")
+        and have.itemsize == 8
+        or (weak and have.kind in "iubf" and is_float(want))
+    ):
+        with np.errstate(over="ignore"):
+            return array.astype(want)
+    if weak and array.size == 0:
+        return array.astype(want)
+    if have.kind not in "fiub":
+        raise DtypeError(
+            f"input {declared} is {want}, and was given {type(value).__name__} of {have}, which is not numbers"
+            f"{place(declared)}"
+        )
+    advice = f", or declare the variable with dtype={check_dtype(have)!r}" if have.itemsize > 1 else ""
+    raise DtypeError(
+        f"input {declared} is {want}, and was given {have.name}{place(declared)}; convert it with .astype({want!r})"
+        + advice
+    )
+
+
+def _as_numpy(declared: Expression, value: Any) -> Array:
+    if isinstance(value, Expression):
+        raise InputError(f"input {declared} was given the expression {value}, and numbers were expected{place(value)}")
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise InputError(
+            f"input {declared} was given a {type(value).__name__} whose rows differ in length, and an array of shape"
+            f" {show_shape(declared.shape)} was expected{place(declared)}"
+        ) from None
+
+
+def bind(declared: Expression, array: Array, sizes: dict[str, int]) -> None:
+    """Bind the named axes of an input to the sizes of an array, or say which axis does not fit."""
+    shown = f"input {declared} has shape {show_shape(array.shape)}, and {show_shape(declared.shape)} was declared"
+    if array.ndim != declared.ndim:
+        raise InputError(f"{shown}: {array.ndim} axes, not {declared.ndim}{place(declared)}")
+    for k, (want, have) in enumerate(zip(declared.shape, array.shape, strict=True)):
+        if isinstance(want, Size):
+            if want.terms == (((str(want),), 1),):
+                if sizes.setdefault(str(want), have) != have:
+                    raise InputError(
+                        f"{shown}: axis {k}, {want}, is {have} here and {sizes[str(want)]} in another input"
+                    )
+                continue
+            if not want.names <= sizes.keys():
+                raise InputError(f"{shown}: the size {want} of axis {k} needs an earlier input that names it")
+            want = want.bind(sizes)
+        if want != have:
+            raise InputError(f"{shown}: axis {k} is {have}, not {want}{place(declared)}")
+
+
+def check_labels(declared: Expression, array: Array, limit: Any, sizes: Mapping[str, int]) -> None:
+    """Check that an input of labels or row numbers picks among what there is."""
+    size = limit if isinstance(limit, int) else limit.bind(sizes)
+    if array.size and (array.min() < 0 or array.max() >= size):
+        where = np.argwhere((array < 0) | (array >= size))[0]
+        raise InputError(
+            f"input {declared} is {array[tuple(where)]} at {position(where)}, and picks among {size}: 0 to"
+            f" {size - 1} were expected{place(declared)}"
+        )
+
+
+def first_nan(array: Array) -> str | None:
+    """Return where the first NaN of an array is, or None. A sum finds out whether there may be one."""
+    with np.errstate(all="ignore"):
+        if not np.isnan(array.sum()):
+            return None
+    places = np.argwhere(np.isnan(array))
+    return position(places[0]) if len(places) else None
+
+
+def position(where: Any) -> str:
+    """Return the place of an element in words."""
+    names = ["row", "column", *(f"axis {k}" for k in range(2, len(where)))]
+    return ", ".join(f"{name} {i}" for name, i in zip(names, where, strict=False)) or "its only element"
+
+
+__all__ = ["bind", "check_labels", "convert", "first_nan", "position"]
