@@ -1,6 +1,6 @@
 """The pipeline: a step goes through ordered pure passes to a backend, and a snapshot is kept after each.
 
-    written → sizes bound → rewritten → (schedule → code, in the backend) → run
+written → sizes bound → rewritten → (schedule → code, in the backend) → run
 """
 
 from __future__ import annotations

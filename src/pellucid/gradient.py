@@ -42,7 +42,7 @@ def gradient(scalar: Expression, wrt: Expression | Sequence[Expression]) -> Expr
     >>> print(gradient((x * W).sum(), W))
     x
     """
-    targets = [wrt] if is_expression(wrt) else list(wrt)  # type: ignore[arg-type]
+    targets = [wrt] if isinstance(wrt, Expression) else list(wrt)
     _check(scalar, targets)
     keep = [t for t in targets if t.inputs]  # an inner expression must survive as it is
     loss = rewrite([scalar], STABILISE, Log())[0] if not keep else scalar

@@ -110,4 +110,3 @@ def _renumbered(old: Expression, attributes: tuple[tuple[str, Any], ...], sizes:
     shape = old.operation.shape(*old.inputs, **dict(bound))
     new = intern(old.operation, old.inputs, bound, shape, old.dtype)
     return new.named(old.name) if old.name else new
-

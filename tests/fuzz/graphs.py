@@ -51,7 +51,9 @@ def random_graph(seed: int, dtype: str = "float32", length: int = 12) -> Graph:
 
 def _grow(rng: np.random.Generator, pool: list[pc.Expression]) -> pc.Expression | None:
     x, y = (pool[int(k)] for k in rng.integers(0, len(pool), 2))
-    kind = rng.choice(["unary", "binary", "reduce", "move", "product", "index", "where"], p=[0.2, 0.2, 0.15, 0.2, 0.1, 0.05, 0.1])
+    kind = rng.choice(
+        ["unary", "binary", "reduce", "move", "product", "index", "where"], p=[0.2, 0.2, 0.15, 0.2, 0.1, 0.05, 0.1]
+    )
     try:
         return {"unary": _unary, "binary": _binary, "reduce": _reduce, "move": _move, "product": _product,
                 "index": _index, "where": _where}[kind](rng, x, y)  # fmt: skip

@@ -1,8 +1,8 @@
 """What whole training steps become: golden texts of every stage, and the promise of one nest a step."""
 
 import pytest
-from networks import points, softmax_regression, tanh_softmax
 
+from networks import points, softmax_regression, tanh_softmax
 from pellucid.backends.native.program import NativeStep
 from pellucid.schedule.loops import Loop
 from pellucid.schedule.schedule import schedule

@@ -11,7 +11,7 @@ from ..core.dtypes import is_float
 from ..core.errors import InternalError
 from ..core.expression import Expression, storage_of
 from ..core.traversal import topological
-from ..step import Call, Step
+from ..step import Array, Call, Step
 
 
 def evaluate(
@@ -70,7 +70,7 @@ class ReferenceStep:
 
     def run(self, call: Call, first: int, count: int) -> None:
         """Run some steps of a call."""
-        parameters = {p: storage_of(p).array for p in self.step.parameters}
+        parameters: dict[Expression, Array] = {p: storage_of(p).array for p in self.step.parameters}
         for k in range(first, first + count):
             values: dict[Expression, Any] = {**dict(zip(self.step.inputs, call.inputs, strict=True)), **parameters}
             values.update((draw, self._draw(draw, call, k)) for draw in self.draws)

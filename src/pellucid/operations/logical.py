@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..core.dtypes import BOOL
 from ..core.expression import Expression
 from ..core.operation import Domain, Facts, Notation, Operation, integers

@@ -6,16 +6,14 @@ same pace (the same multiple of v) and what they touch in a pass fits into one s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ..core.indices import Index, loop_variable
 from .loops import (
     Buffer,
-    Literal,
     Load,
     Loop,
-    Position,
     Product,
     Program,
     Reduce,
@@ -30,8 +28,10 @@ from .loops import (
     replace_variables,
 )
 
-
 MOST_MOVED = 8
+
+
+Change = Callable[[Buffer, Index], tuple[Buffer, Index]]
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,8 @@ def _place(
         fused = None if blocked else _fused(into[k], new, early, outer)
         if fused is not None:
             into[k], touched[k] = fused, accesses([fused])
-            for line in (into, touched):
-                line[k:] = [
-                    *(line[j] for j in reversed(ahead)),
-                    *(x for j, x in enumerate(line[k:], k) if j not in ahead),
-                ]
+            order = [*reversed(ahead), *(j for j in range(k, len(into)) if j not in ahead)]
+            into[k:], touched[k:] = [into[j] for j in order], [touched[j] for j in order]
             return
         if blocked or _conflict(touched[k], touches):
             ahead.append(k)
@@ -195,12 +192,14 @@ def _shrink(loop: Loop, buffer: Buffer, touches: set[Access], sizes: dict[str, i
     return changed
 
 
-def change_accesses(statement: Statement, buffer: Buffer, change: object) -> Statement:
+def change_accesses(statement: Statement, buffer: Buffer, change: Change) -> Statement:
     """Return a statement with every touch of a buffer replaced: ``change(buffer, index)`` gives both anew."""
-    assert callable(change)
 
     def load(old: Load) -> Value:
-        return Load(*change(old.buffer, old.index), old.row) if old.buffer is buffer else old
+        if old.buffer is not buffer:
+            return old
+        target, index = change(old.buffer, old.index)
+        return Load(target, index, old.row)
 
     if isinstance(statement, Loop):
         return replace(statement, body=[change_accesses(s, buffer, change) for s in statement.body])
@@ -221,7 +220,7 @@ def update_in_place(program: Program, parameters: dict[object, Buffer]) -> None:
         if parameter not in program.buffers:
             program.buffers.append(parameter)
         if _read_before_written(program.each, parameter, buffer):
-            program.each = [change_accesses(s, buffer, lambda _, i: (parameter, i)) for s in program.each]  # noqa: B023
+            program.each = [change_accesses(s, buffer, _moved_to(parameter)) for s in program.each]
             program.buffers.remove(buffer)
         else:
             variable = loop_variable("z0")
@@ -231,6 +230,10 @@ def update_in_place(program: Program, parameters: dict[object, Buffer]) -> None:
                 Load(buffer, variable if buffer.size > 1 else Index()),
             )
             program.each.append(Loop("z0", buffer.size, [copy]) if buffer.size > 1 else copy)
+
+
+def _moved_to(target: Buffer) -> Change:
+    return lambda _, index: (target, index)
 
 
 def _read_before_written(statements: Sequence[Statement], parameter: Buffer, new: Buffer) -> bool:

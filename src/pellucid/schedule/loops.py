@@ -226,14 +226,18 @@ def map_value(value: Value, change_load: object) -> Value:
         changed: Value = change_load(Load(value.buffer, value.index, row))
         return changed
     if isinstance(value, Apply):
-        return Apply(value.operation, tuple(map_value(v, change_load) for v in value.values), value.attributes, value.dtype)
+        return Apply(
+            value.operation, tuple(map_value(v, change_load) for v in value.values), value.attributes, value.dtype
+        )
     return value
 
 
 def replace_variables(statement: Statement, values: dict[str, Index]) -> Statement:
     """Return a statement with loop variables replaced by indices."""
     if isinstance(statement, Loop):
-        return Loop(statement.variable, statement.extent, [replace_variables(s, values) for s in statement.body], statement.mode)
+        return Loop(
+            statement.variable, statement.extent, [replace_variables(s, values) for s in statement.body], statement.mode
+        )
     if isinstance(statement, Store):
         return Store(statement.buffer, statement.index.replace(values), _replace(statement.value, values))
     if isinstance(statement, Reduce):

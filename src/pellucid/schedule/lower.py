@@ -121,7 +121,9 @@ class Lowering:
             self._buffer(current, Buffer(f"output{number}", current.dtype, size, "output", number))
         else:
             target = next((p for p, new in self.step.updates if new is current), None)
-            buffer = Buffer(f"new {target.name or 'parameter'}" if target is not None else name, current.dtype, size, "arena")
+            buffer = Buffer(
+                f"new {target.name or 'parameter'}" if target is not None else name, current.dtype, size, "arena"
+            )
             buffer.updates = target
             self._buffer(current, buffer)
 
@@ -156,7 +158,9 @@ class Lowering:
         for position, current in enumerate(self.order):
             if current.operation.kind == "source":
                 continue
-            axes = {self.classes.of((n, k)) for n in (current, *current.inputs) for k in range(n.ndim) if n.shape[k] != 1}
+            axes = {
+                self.classes.of((n, k)) for n in (current, *current.inputs) for k in range(n.ndim) if n.shape[k] != 1
+            }
             for axis in axes:
                 votes[axis] = votes.get(axis, 0.0) + 1.0 - position * 1e-9
         return {axis: k for k, axis in enumerate(sorted(votes, key=lambda a: -votes[a]))}
@@ -336,7 +340,9 @@ class Lowering:
         row = self.value(rows, indices[: rows.ndim])
         base = self.value(table, (Index(), *indices[rows.ndim :]))
         assert isinstance(base, Load) and base.row is None
-        return Load(base.buffer, base.index, Row(row, self.layouts.get(table, row_major(table))[0], int_size(table.shape[0])))
+        return Load(
+            base.buffer, base.index, Row(row, self.layouts.get(table, row_major(table))[0], int_size(table.shape[0]))
+        )
 
     def _viewed(self, current: Expression, indices: tuple[Index, ...]) -> Value:
         """An element of a reshape. An axis that splits is an index; axes that merge are one stretch of memory."""

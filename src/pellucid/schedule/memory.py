@@ -98,4 +98,6 @@ def check_bounds(statements: Sequence[Statement]) -> None:
             if load.row:
                 high += load.row.stride * (load.row.limit - 1)
             if low < 0 or high >= load.buffer.size or (load.row and load.row.limit < 1):
-                raise InternalError(f"{load.buffer}[{load.index}] reaches {low} to {high} of {load.buffer.size} elements")
+                raise InternalError(
+                    f"{load.buffer}[{load.index}] reaches {low} to {high} of {load.buffer.size} elements"
+                )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..core.traversal import transform, rebuild
 from ..core.expression import Expression
+from ..core.traversal import rebuild, transform
 from ..step import Step
 from .fuse import accesses, fuse, make_private, update_in_place
 from .loops import Program

@@ -153,5 +153,3 @@ def _unrolled_size(statement: Statement) -> int:
     if isinstance(statement, Loop) and statement.mode == "unrolled":
         return statement.extent * sum(_unrolled_size(s) for s in statement.body)
     return 1
-
-

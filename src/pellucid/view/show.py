@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 
 from ..backends.native.program import NativeStep
 from ..backends.native.target import host
+from ..compile import Compilation
 from ..core.errors import PellucidError
 from ..core.expression import Expression
 from ..core.notation import render
 from ..core.sizes import show_shape
 from ..core.traversal import topological
-from ..compile import Compilation
 from ..function import Function
 from ..schedule.text import program_text
 from ..step import Step

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from backends.native.kernels import FLOATS, INTEGERS, TARGETS, Array, apply, available, compiled
 
+from backends.native.kernels import FLOATS, INTEGERS, TARGETS, Array, apply, available, compiled
 from pellucid.backends.native.arithmetic import Arithmetic, Value, constant_value, memory_type
 from pellucid.backends.native.target import Target, host
 from pellucid.core.errors import InternalError

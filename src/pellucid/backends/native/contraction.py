@@ -177,8 +177,8 @@ class Contraction:
                     term(self.writer.add(k, u))
         else:
             whole = 0
-        for k in range(whole, self.k):
-            term(k)
+        for left in range(whole, self.k):
+            term(left)
 
     def _at(self, operand: Operand, row: str | int, column: str | int) -> str:
         down = self.writer.multiply(row, operand.rows)

@@ -112,8 +112,8 @@ class Emitter:
         if loop.mode == "vector" and self.lanes is None:
             self._vector(loop)
         elif loop.mode == "unrolled":
-            for counter in range(loop.extent):
-                self.counters[loop.variable] = counter
+            for place in range(loop.extent):
+                self.counters[loop.variable] = place
                 self._body(loop)
             self.counters.pop(loop.variable, None)
         else:
@@ -354,7 +354,7 @@ class Emitter:
             return self.b.convert(self._position(value.index, "int64"), value.dtype)
         if isinstance(value, Draw):
             return self._draw(value)
-        assert isinstance(value, Apply) and value.operation.scalar is not None
+        assert value.operation.scalar is not None
         operands = [self.value(v) for v in value.values]
         result: Value = value.operation.scalar(self.b, *operands, **dict(value.attributes))
         if result.dtype != value.dtype:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...core.expression import storage_of
-from ...schedule.loops import Buffer, Program, Statement
+from ...schedule.loops import Buffer, Statement
 from ...schedule.schedule import schedule
 from ...schedule.text import kernels
 from ...step import Call, Step
