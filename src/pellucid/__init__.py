@@ -2,8 +2,8 @@
 
     import pellucid as pc
 
-An *expression* is written with ``variable``, ``parameter`` and NumPy's names; ``gradient`` derives another; ``function``
-compiles it to native code; ``show`` shows every step between.
+An *expression* is written with ``variable``, ``parameter`` and NumPy's names; ``gradient`` derives another;
+``function`` compiles it to native code; ``show`` shows every step between.
 """
 
 import importlib

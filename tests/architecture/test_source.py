@@ -59,7 +59,10 @@ def test_something_is_exported() -> None:
     assert {"variable", "parameter", "function", "gradient", "show", "exp", "sum"} <= {name for name, _ in exported()}
 
 
-@pytest.mark.parametrize(("name", "value"), exported(), ids=[name for name, _ in exported()])
+EXPORTED = exported()
+
+
+@pytest.mark.parametrize(("name", "value"), EXPORTED, ids=[name for name, _ in EXPORTED])
 def test_exports_are_documented(name: str, value: object) -> None:
     if isinstance(value, str):
         return

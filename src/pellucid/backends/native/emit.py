@@ -306,7 +306,7 @@ class Emitter:
         return self.b.scatter(value, address, self._jumps(pace, rows, lanes.count), lanes.mask)
 
     def _place(self, buffer: Buffer, index: Index, row: Row | None) -> tuple[str, int, Value | None]:
-        """Return the first lane's address, how far the next lane is, and the offsets of rows if lanes differ in them."""
+        """Return the first lane's address, how far the next lane is, and where rows are if lanes differ in them."""
         kind = memory_type(buffer.dtype, self.private_lanes.get(buffer, 0))
         pace = index.coefficient(self.lanes.variable) if self.lanes else 0
         offset, rows = self._offset(index), None
