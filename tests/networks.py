@@ -12,7 +12,7 @@ def tanh_softmax(*sizes):
     draw = np.random.default_rng(0).standard_normal
     x, label = pc.variable("x", ("batch", sizes[0])), pc.variable("label", ("batch",), dtype="int32")
     scores, parameters, penalty = x, [], 0.0
-    for k, (before, after) in enumerate(zip(sizes, sizes[1:], strict=False), 1):
+    for k, (before, after) in enumerate(itertools.pairwise(sizes), 1):
         W, b = pc.parameter(draw((before, after)), name=f"W{k}"), pc.parameter(np.zeros(after), name=f"b{k}")
         scores = (pc.tanh(scores) if k > 1 else scores) @ W + b
         penalty = penalty + (W * W).sum()

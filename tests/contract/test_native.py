@@ -105,10 +105,10 @@ def test_products_over_sizes(sizes: tuple[int, int, int], transposed: tuple[bool
 VIEWS: dict[str, Any] = {
     "reversed": lambda a: a[::-1],
     "every second": lambda a: np.repeat(a, 2, axis=0)[::2],
-    "transposed": lambda a: np.asfortranarray(a),
+    "transposed": np.asfortranarray,
     "broadcast": lambda a: np.broadcast_to(a[:1], a.shape),
     "unaligned": lambda a: np.frombuffer(b"x" + a.tobytes(), dtype=a.dtype, offset=1).reshape(a.shape),
-    "read-only": lambda a: _read_only(a),
+    "read-only": _read_only,
     "big-endian": lambda a: a.astype(a.dtype.newbyteorder(">")),
 }
 

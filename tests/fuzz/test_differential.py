@@ -23,7 +23,7 @@ def check(seed: int) -> None:
     roots = [graph.scalar, graph.array]
     wrt = [*graph.variables, *graph.parameters]
     gradients = pc.gradient(graph.scalar, wrt)
-    used = [v for v in graph.variables]
+    used = list(graph.variables)
     native = pc.function(used, [*roots, *gradients], backend="native")(*graph.arrays)
     plain = pc.function(used, [*roots, *gradients], backend="reference")(*graph.arrays)
     values = dict(zip(graph.variables, graph.arrays, strict=True)) | {p: p.value for p in graph.parameters}

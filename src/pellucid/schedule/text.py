@@ -1,4 +1,4 @@
-"""The loop IR as text: one kernel for each outermost loop over data, with the small loops that prepare and finish it."""
+"""The loop IR as text: a kernel for each outermost loop over data, with the small loops that prepare and finish it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Which loop runs in vector lanes, which are unrolled, and which two are really one.
 
-A loop over the batch with a few small axes inside becomes lanes over the batch: sixteen examples at once, the small axes
-unrolled into registers. A loop over rows with long rows inside becomes lanes along the rows.
+A loop over the batch with a few small axes inside becomes lanes over the batch: sixteen examples at once, the small
+axes unrolled into registers. A loop over rows with long rows inside becomes lanes along the rows.
 """
 
 from __future__ import annotations

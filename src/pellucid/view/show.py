@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 
 from ..backends.native.program import NativeStep
@@ -44,8 +45,8 @@ def show(subject: Function | Expression, stage: str | None = None) -> None:
             lines = text.splitlines()
             hidden = len(lines) - LONGEST_SHOWN
             text = "\n".join(lines[:LONGEST_SHOWN] + ([f"… {hidden} more lines: stage={name!r}"] if hidden > 0 else []))
-            print(f"── {name} {'─' * (60 - len(name))}")
-        print(text.rstrip("\n"))
+            text = f"── {name} {'─' * (60 - len(name))}\n{text}"
+        sys.stdout.write(text.rstrip("\n") + "\n")
 
 
 def stages(subject: Function | Expression) -> tuple[str, ...]:
@@ -93,7 +94,8 @@ def _rows(order: list[Expression]) -> Iterator[str]:
         label = node.name or (str(node) if not node.inputs else node.operation.name)
         operands = ", ".join(numbers[i] for i in node.inputs)
         places = ", ".join(map(str, node.origins))
-        yield f"{numbers[node]:>5} {label + (f'({operands})' if operands else ''):<34} {node.dtype} {show_shape(node.shape):<14} {places}"
+        written = label + (f"({operands})" if operands else "")
+        yield f"{numbers[node]:>5} {written:<34} {node.dtype} {show_shape(node.shape):<14} {places}"
 
 
 def _rewrites(compilation: Compilation) -> str:

@@ -42,6 +42,7 @@ def compiled(
     function = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * addresses)(module.address("f"))
 
     def run(*arrays: Array) -> None:
+        assert module.address("f")  # and so the code lives as long as this function
         function(*[a.ctypes.data for a in arrays])
 
     return module, run
