@@ -1,5 +1,7 @@
 """The networks whose golden texts are kept. Those texts show origins, so keep these lines where they are."""
 
+import itertools
+
 import numpy as np
 
 import pellucid as pc

@@ -101,7 +101,7 @@ class InputError(PellucidError, ValueError):
     Traceback (most recent call last):
     ...
     pellucid.core.errors.InputError: input x has shape (1, 3), and (batch, 2) was declared: axis 1 is 3, not 2...
-    >>> f([[1.0, 2.0]])
+    >>> print(f([[1.0, 2.0]]))
     3.0
     """
 
@@ -115,7 +115,7 @@ class UnknownVariableError(PellucidError, ValueError):
     Traceback (most recent call last):
     ...
     pellucid.core.errors.UnknownVariableError: the outputs use the variable y, which is not an input...
-    >>> pc.function([x, y], x + y)(1.0, 2.0)
+    >>> print(pc.function([x, y], x + y)(1.0, 2.0))
     3.0
     """
 
@@ -129,7 +129,7 @@ class UnusedVariableError(PellucidError, ValueError):
     Traceback (most recent call last):
     ...
     pellucid.core.errors.UnusedVariableError: the input y is used by no output and no update...
-    >>> pc.function([x], x * 2)(1.0)
+    >>> print(pc.function([x], x * 2)(1.0))
     2.0
     """
 
@@ -144,7 +144,7 @@ class UpdateError(PellucidError, ValueError):
     ...
     pellucid.core.errors.UpdateError: update 1 stores into x, which is a variable; only a parameter keeps a value...
     >>> f = pc.function([x], x, updates=[(W, W + x)])
-    >>> f(2.0), float(W.value)
+    >>> float(f(2.0)), float(W.value)
     (2.0, 3.0)
     """
 

@@ -19,6 +19,7 @@ from .traversal import topological, users
 
 LONGEST_INLINE = 160
 ATOM = 10
+TRANSPOSED = ("transpose_left", "transpose_right")  # flags of a product, written on its operands
 
 
 @composed
@@ -70,6 +71,9 @@ def _render_node(current: Expression, operands: list[tuple[str, int]], style: st
         return _source(current, style)
     notation = current.operation.notation
     template = notation.text if style == "text" else notation.latex
+    turned = {k: bool(v) for k, v in current.attributes if k in TRANSPOSED}
+    tight = [(o, 0 if turned.get(t) and p < 9 else p) for (o, p), t in zip(operands, TRANSPOSED, strict=False)]
+    operands = [*tight, *operands[len(tight) :]] if turned else operands
     pieces = [_operand(template, k, operand, notation, style) for k, operand in enumerate(operands)]
     if template == "{call}":
         shown = [f"{k}={_attribute(v)}" for k, v in current.attributes if k != "token"]
@@ -77,6 +81,7 @@ def _render_node(current: Expression, operands: list[tuple[str, int]], style: st
         return f"{current.operation.name}({arguments})", 9
     fields = {"shape": _attribute(current.shape), "dtype": current.dtype}
     fields |= {k: _attribute(v) for k, v in current.attributes}
+    fields |= {k: ("ᵀ" if style == "text" else r"^{\top}") * v for k, v in turned.items()}
     return template.format(*pieces, **fields), notation.precedence
 
 

@@ -90,7 +90,9 @@ matmul: Operation = register(
         dtype=lambda x, y, **_: x.dtype,
         array=_array,
         gradient=_gradient,
-        notation=Notation("{0} @ {1}", r"{0} \, {1}", 5, (1,)),
+        notation=Notation(
+            "{0}{transpose_left} @ {1}{transpose_right}", r"{0}{transpose_left} \, {1}{transpose_right}", 5, (1,)
+        ),
         facts=Facts(cheap=False),
         tries=(
             Try(((2, 3), (3, 4)), R2),

@@ -215,7 +215,8 @@ def test_conversions(source: str, dtype: str, lanes: int, target: Target) -> Non
     assert found.dtype == dtype
     if source in FLOATS and dtype in INTEGERS:
         limits = np.iinfo(dtype)
-        wanted = [0 if v != v else limits.max if v >= limits.max else max(limits.min, int(v)) for v in x.tolist()]
+        low, high = limits.min, limits.max
+        wanted = [0 if v != v else high if v >= high else low if v <= low else int(v) for v in x.tolist()]
         assert found.tolist() == wanted
     else:
         with np.errstate(all="ignore"):

@@ -31,6 +31,7 @@ from ...schedule.loops import (
 )
 from ...schedule.loops import Value as LoopValue
 from .arithmetic import Arithmetic, Value, memory_type
+from .contraction import Contraction
 from .values import BYTES
 from .writer import Writer
 
@@ -102,8 +103,6 @@ class Emitter:
 
     def product(self, statement: Product) -> None:
         """Write a matrix product."""
-        from .contraction import Contraction
-
         Contraction(self, statement).write()
 
     # loops
