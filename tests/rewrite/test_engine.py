@@ -218,7 +218,7 @@ def test_a_sum_of_products_that_is_a_matrix_product_stays():
 
 def test_factors_leave_products_only_where_the_result_is_smaller():
     x, d = variable("x", ("batch", 3)), variable("d", ("batch", 2))
-    assert str(simplified(x.T @ (0.5 * d))) == "0.5 * (x @ d)"
+    assert str(simplified(x.T @ (0.5 * d))) == "0.5 * (xᵀ @ d)"
     wide = (0.5 * x) @ variable("W", (3, 4))
     assert simplified(wide) is wide
 
