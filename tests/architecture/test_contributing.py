@@ -63,7 +63,7 @@ def test_it_computes_and_has_a_gradient(copy: Path) -> None:
 
 
 def test_the_contract_suite_takes_it_in_and_passes(copy: Path) -> None:
-    out = run(copy, "-m", "pytest", "-q", "tests/contract", "-k", "softsign", "-p", "no:cacheprovider")
+    out = run(copy, "-m", "pytest", "tests/contract", "-k", "softsign", "-p", "no:cacheprovider")
     passed = re.search(r"(\d+) passed", out)
     assert passed, out
     assert int(passed.group(1)) >= 5, out
