@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-PACKAGE = str(Path(__file__).parent.parent)
+PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MOST_ORIGINS = 8
 
 
@@ -22,7 +22,7 @@ class Origin(NamedTuple):
     line: int
 
     def __str__(self) -> str:
-        return f"{Path(self.file).name}:{self.line}"
+        return f"{os.path.basename(self.file)}:{self.line}"
 
 
 _origins: WeakKeyDictionary[Any, dict[Origin, None]] = WeakKeyDictionary()
