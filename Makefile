@@ -24,6 +24,7 @@ define install
 	@echo "Installing .[$(1)] into $(VENV) ..."
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null
 	@$(BIN)/python -m pip install --quiet --constraint $(LOCK) --editable '.[$(1)]'
+	@$(BIN)/python -m compileall -q src  # as pip does for a package that is not editable
 	@touch $@
 endef
 

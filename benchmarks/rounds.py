@@ -66,10 +66,14 @@ def command(task: Task, runner: Runner, folder: Path, length: Length) -> list[st
 
 
 def environment(runner: Runner, folder: Path, number: int) -> dict[str, str]:
-    """Two threads, the CPU only, and a disk cache inside `folder`: an empty one for a cold start."""
+    """Two threads, the CPU only, and a disk cache inside `folder`: an empty one for a cold start.
+
+    Python may write bytecode: the peers' came with pip, and Pellucid, editable, gets its own at its first import.
+    """
     cache = folder / (f"cold-{number}" if runner.name.endswith("cold") else "cache")
     threads = dict.fromkeys(THREADS, str(CORES))
-    return {**os.environ, **threads, "JAX_PLATFORMS": "cpu", "PELLUCID_CACHE": str(cache)}
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**own, **threads, "JAX_PLATFORMS": "cpu", "PELLUCID_CACHE": str(cache)}
 
 
 def outcome(code: int, out: str, err: str) -> Record:
