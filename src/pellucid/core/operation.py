@@ -8,8 +8,9 @@ backends, the gradient, the contract tests and the documentation.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from .expression import Expression
@@ -21,8 +22,7 @@ Attributes = tuple[tuple[str, Any], ...]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     """What rewriting and the tests may assume of an operation, beyond its kind.
 
     Attributes:
@@ -41,8 +41,7 @@ class Facts:
     cheap: bool = True
 
 
-@dataclass(frozen=True)
-class Notation:
+class Notation(NamedTuple):
     """How an operation is written: templates over its operands ``{0}``, ``{1}`` and its attributes by name.
 
     Operands that bind weaker than ``precedence`` are put in parentheses (as Python's: 1 comparisons, 4 sums,
@@ -55,8 +54,7 @@ class Notation:
     tight: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
-class Domain:
+class Domain(NamedTuple):
     """Values that one operand is tried with: dtypes, an interval, and special values the tests add."""
 
     low: float = -4.0
@@ -65,8 +63,7 @@ class Domain:
     special: tuple[float, ...] = (0.0, -0.0, 1.0, -1.0, float("inf"), float("-inf"), float("nan"), 1e30, -1e30, 1e-40)
 
 
-@dataclass(frozen=True)
-class Try:
+class Try(NamedTuple):
     """One instance an operation is tried with: operands' shapes and domains, and the call's keyword arguments.
 
     ``call`` builds the expression from the operands where the public call takes more than keywords.
@@ -74,7 +71,7 @@ class Try:
 
     shapes: tuple[tuple[int, ...], ...]
     domains: tuple[Domain, ...]
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = MappingProxyType({})
     call: Callable[..., Any] | None = None
 
 

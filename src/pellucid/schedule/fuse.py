@@ -42,9 +42,12 @@ class Access:
     writes: bool
 
 
-def accesses(statements: Iterable[Statement]) -> dict[Buffer, set[Access]]:
+Touches = dict[Buffer, set[Access]]
+
+
+def accesses(statements: Iterable[Statement]) -> Touches:
     """Return what statements touch."""
-    found: dict[Buffer, set[Access]] = {}
+    found: Touches = {}
     for leaf in leaves(list(statements)):
         whole = isinstance(leaf, Product)
         scattered = whole or (isinstance(leaf, Reduce) and leaf.row is not None)
@@ -67,9 +70,7 @@ def _place_all(into: list[Statement], statements: Iterable[Statement], outer: di
     return into
 
 
-def _place(
-    into: list[Statement], touched: list[dict[Buffer, set[Access]]], new: Statement, outer: dict[str, int]
-) -> None:
+def _place(into: list[Statement], touched: list[Touches], new: Statement, outer: dict[str, int]) -> None:
     """Fuse a statement with the last one it may join, else put it where it belongs.
 
     What it needs that comes after the one it joins is moved ahead of that one, if the two do not touch.
@@ -78,7 +79,7 @@ def _place(
     position, early, ahead = len(into), _moves_early(new), list[int]()
     for k in reversed(range(len(into))):
         blocked = any(_conflict(touched[k], touched[other]) for other in ahead)
-        fused = None if blocked else _fused(into[k], new, early, outer)
+        fused = None if blocked else _fused(into[k], touched[k], new, early, outer)
         if fused is not None:
             into[k], touched[k] = fused, accesses([fused])
             order = [*reversed(ahead), *(j for j in range(k, len(into)) if j not in ahead)]
@@ -96,13 +97,13 @@ def _place(
     touched.insert(position, touches)
 
 
-def _fused(old: Statement, new: Statement, early: bool, outer: dict[str, int]) -> Loop | None:
-    """Return one loop of two, or None where they may not be one."""
+def _fused(old: Statement, touched: Touches, new: Statement, early: bool, outer: dict[str, int]) -> Loop | None:
+    """Return one loop of two, or None where they may not be one; ``touched`` is what the old one touches."""
     if not (isinstance(old, Loop) and isinstance(new, Loop) and _same_axis(old, new) and early <= _moves_early(old)):
         return None
     renamed = replace_variables(new, {new.variable: loop_variable(old.variable)})
     assert isinstance(renamed, Loop)
-    if not _may_fuse(old, renamed, outer):
+    if not _may_fuse(old, touched, renamed, outer):
         return None
     body = _place_all(list(old.body), renamed.body, {**outer, old.variable: old.extent})
     return Loop(old.variable, old.extent, body)
@@ -117,14 +118,15 @@ def _moves_early(statement: Statement) -> bool:
     return all(leaf.buffer.place != "output" and leaf.buffer.updates is None for leaf in leaves([statement]))
 
 
-def _conflict(one: dict[Buffer, set[Access]], other: dict[Buffer, set[Access]]) -> bool:
+def _conflict(one: Touches, other: Touches) -> bool:
     shared = one.keys() & other.keys()
     return any(a.writes for buffer in shared for a in (*one[buffer], *other[buffer]))
 
 
-def _may_fuse(old: Loop, new: Loop, outer: dict[str, int]) -> bool:
-    first, second = accesses(old.body), accesses(new.body)
-    if any(leaf.buffer in rows(new.body) for leaf in leaves(old.body)):
+def _may_fuse(old: Loop, first: Touches, new: Loop, outer: dict[str, int]) -> bool:
+    second = accesses(new.body)
+    picking = rows(new.body)
+    if picking and any(leaf.buffer in picking for leaf in leaves(old.body)):
         return False  # rows are better known before the loop that picks them: their memory can be asked for ahead
     sizes = {**outer, **extents([old, new])}
     for buffer in first.keys() & second.keys():

@@ -9,8 +9,7 @@ Multiplication*, 2008.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...core.indices import Index
 from ...schedule.loops import Buffer, Product
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
     from .emit import Emitter
 
 
-@dataclass(frozen=True)
-class Operand:
+class Operand(NamedTuple):
     """A matrix in memory: its first element's address and its strides along rows and columns."""
 
     address: str

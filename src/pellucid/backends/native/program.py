@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,8 +28,7 @@ NUMBERS = ("arena", "seed", "step", "order_seed", "epoch", "start")
 RUN = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(NamedTuple):
     """The table's places: inputs, parameters, outputs and constants by address, then NUMBERS."""
 
     inputs: int

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from ...core.errors import PellucidError
 from .values import BYTES
@@ -20,8 +20,7 @@ _LEVELS = {
 }
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """A machine as LLVM names it.
 
     Attributes:
