@@ -158,10 +158,9 @@ class Lowering:
         for position, current in enumerate(self.order):
             if current.operation.kind == "source":
                 continue
-            axes = {
-                self.classes.of((n, k)) for n in (current, *current.inputs) for k in range(n.ndim) if n.shape[k] != 1
-            }
-            for axis in axes:
+            carrying = (current, *current.inputs)
+            axes = [self.classes.of((n, k)) for n in carrying for k in range(n.ndim) if n.shape[k] != 1]
+            for axis in dict.fromkeys(axes):  # not a set: its order depends on addresses, and decides ties
                 votes[axis] = votes.get(axis, 0.0) + 1.0 - position * 1e-9
         return {axis: k for k, axis in enumerate(sorted(votes, key=lambda a: -votes[a]))}
 

@@ -20,10 +20,11 @@ def pack_inputs(program: Program) -> None:
     """Lay inputs out anew, once a call, where lanes would otherwise jump from row to row at every step."""
     packed: dict[tuple[Buffer, int], Buffer] = {}
     program.each = [_packed(s, packed) for s in program.each]
-    for (source, width), target in packed.items():
-        rows = source.size // width
-        copy = Store(target, Index((("p", 1), ("q", rows))), Load(source, Index((("p", width), ("q", 1)))))
-        program.once.append(Loop("q", width, [Loop("p", rows, [copy], "vector")]))
+    for number, ((source, width), target) in enumerate(packed.items()):
+        rows, row, column = source.size // width, f"p{number}", f"q{number}"
+        at, origin = Index(((row, 1), (column, rows))), Index(((row, width), (column, 1)))
+        copy = Store(target, at, Load(source, origin))
+        program.once.append(Loop(column, width, [Loop(row, rows, [copy], "vector")]))
         program.buffers.append(target)
 
 

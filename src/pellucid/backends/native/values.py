@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
 
 from ...core.errors import InternalError
 
@@ -32,7 +32,8 @@ BITS = {"bool": 1, "uint8": 8, "int32": 32, "uint32": 32, "int64": 64, "float32"
 BYTES = {"bool": 1, "uint8": 1, "int32": 4, "uint32": 4, "int64": 8, "float32": 4, "float64": 8}
 
 
-class Value(NamedTuple):
+@dataclass(frozen=True)
+class Value:
     """A scalar (``lanes`` 0) or a vector of generated code.
 
     Attributes:
