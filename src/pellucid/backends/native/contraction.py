@@ -1,22 +1,32 @@
 """Matrix products: register tiles of the result, held while the shared axis runs by.
 
-Lanes run along whichever axis lies together in memory: a column axis of the result (each step multiplies one spread
-element by a vector), or the shared axis (each step multiplies vector by vector, and lanes are joined at the end).
-The tile is as large as the registers allow: Goto and van de Geijn, *Anatomy of High-Performance Matrix
+Lanes run along an axis of the result (each step multiplies one spread element by a vector), or along the shared axis
+(each step multiplies vector by vector, and lanes are joined at the end), whichever takes fewest instructions: the axis
+should fill its lanes, and memory should lie along it. What does not is turned in registers, a square of lanes at a
+time. The tile is as large as the registers allow: Goto and van de Geijn, *Anatomy of High-Performance Matrix
 Multiplication*, 2008.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...core.indices import Index
 from ...schedule.loops import Buffer, Product
 from .arithmetic import Value, memory_type
+from .values import BYTES
 
 if TYPE_CHECKING:
     from .emit import Emitter
+
+
+LARGEST_TURNED = 1 << 16  # bytes of an operand that is laid out anew, on the stack
+# About how many instructions it takes, beside one multiply-add on vectors:
+GATHER = 20  # to read or write a vector whose lanes are apart
+TURN = 8  # to turn one vector's share of a square of lanes, and to store it
+JOIN = 9  # to add up the lanes of a sum
 
 
 class Operand(NamedTuple):
@@ -48,36 +58,71 @@ class Contraction:
 
     def write(self) -> None:
         """Write the product."""
-        if self.right.columns != 1 and self.left.rows == 1:
+        axis = min(("n", "m", "k"), key=self._cost)
+        if axis == "k":
+            return self._along_shared_axis()
+        if axis == "m":
             self._swap()
-        if self.right.columns != 1 and self.right.rows == 1 and self.left.columns == 1:
-            self._along_shared_axis()
+        return self._along_columns()
+
+    def _cost(self, axis: str) -> float:
+        """About how many instructions the product takes with lanes along an axis."""
+        m, n, k = self.m, self.n, self.k
+        if axis == "k":
+            laid_out = self._turning(self.left.columns, m, k) + self._turning(self.right.rows, n, k)
+            return m * n * (self._vectors(k) + JOIN) + laid_out
+        if axis == "m":
+            m, n, read, written = n, m, self.left.rows, self.result.rows
         else:
-            self._along_columns()
+            read, written = self.right.columns, self.result.columns
+        vectors = self._vectors(n)
+        gathers = (
+            0 if read == 1 else min(GATHER * k * vectors * -(-m // self._tile(m, n)[0]), self._turning(read, k, n))
+        )
+        scatters = 0 if written == 1 else GATHER * m * vectors
+        return m * vectors * k + gathers + scatters
+
+    def _vectors(self, extent: int) -> int:
+        return -(-extent // self.lanes)
+
+    def _turning(self, stride: int, rows: int, columns: int) -> float:
+        """About how many instructions it takes to lay an operand out with its columns together."""
+        if stride == 1:
+            return 0
+        size = rows * self._vectors(columns)
+        fits = size * self.lanes * BYTES[self.result.dtype] <= LARGEST_TURNED
+        return TURN * size if fits else math.inf
 
     def _swap(self) -> None:
         """Compute the transposed product, C' = B' A', so that lanes run along the rows."""
-
-        def turned(x: Operand) -> Operand:
-            return Operand(x.address, x.columns, x.rows, x.dtype)
-
         self.left, self.right, self.result = turned(self.right), turned(self.left), turned(self.result)
         self.m, self.n = self.n, self.m
 
     # lanes along the columns of the result
 
     def _along_columns(self) -> None:
-        vectors = -(-self.n // self.lanes)
-        wide = 1 if vectors == 1 else 2 if vectors == 2 or self.registers == 16 else 3 if vectors % 3 == 0 else 4
-        high = max(1, (self.registers - 2 - wide) // wide)
+        if self.right.columns != 1 and self._turning(self.right.columns, self.k, self.n) < math.inf:
+            self.right = self._together(self.right, self.k, self.n)
+        high, wide = self._tile(self.m, self.n)
         full, rest = divmod(self.n, wide * self.lanes)
         if full:
             with self._counted(full) as tile:
                 self._column_panel(self.writer.multiply(tile, wide * self.lanes), wide, 0, high)
         if rest:
-            few, tail = -(-rest // self.lanes), rest % self.lanes
-            high = max(1, (self.registers - 2 - few) // few)
-            self._column_panel(full * wide * self.lanes, few, tail, high)
+            few, tail = self._vectors(rest), rest % self.lanes
+            self._column_panel(full * wide * self.lanes, few, tail, max(high, (self.registers - 2 - few) // few))
+
+    def _tile(self, m: int, n: int) -> tuple[int, int]:
+        """How many rows and how many vectors of columns of the result are held in registers."""
+        vectors = self._vectors(n)
+        if self._is_turned(m) and vectors > 1:  # whole rows, so that they are stored whole
+            return m, max(1, (self.registers - 1) // (m + 1))
+        wide = 1 if vectors == 1 else 2 if vectors == 2 or self.registers == 16 else 3 if vectors % 3 == 0 else 4
+        return max(1, (self.registers - 2 - wide) // wide), wide
+
+    def _is_turned(self, rows: int) -> bool:
+        """Whether a tile of the result has its rows together in memory, and is few rows high."""
+        return self.result.columns != 1 and self.result.rows == 1 and 1 < rows <= self.lanes
 
     def _column_panel(self, column: str | int, wide: int, tail: int, high: int) -> None:
         for start, rows, times in split(self.m, high):
@@ -100,6 +145,11 @@ class Contraction:
                     self._add_product(sums[r * wide + v], element, vectors[v])
 
         self._over_shared(term)
+        if self._is_turned(rows):
+            for v in range(wide):
+                count = tail if tail and v == wide - 1 else self.lanes
+                self._store_turned(sums[v::wide], row, self.writer.add(column, v * self.lanes), count)
+            return
         for r in range(rows):
             for v in range(wide):
                 target = self._at(self.result, self.writer.add(row, r), self.writer.add(column, v * self.lanes))
@@ -119,6 +169,14 @@ class Contraction:
         else:
             self.b.scatter(value, address, self._jumps(self.result.columns), mask)
 
+    def _store_turned(self, sums: list[str], row: str | int, column: str | int, count: int) -> None:
+        """Store vectors of columns, one for each row, as vectors of rows."""
+        zero = self.b.splat(self.b.constant_of(0, self.result.dtype), self.lanes)
+        vectors = [*(self._sum(place) for place in sums), *[zero] * (self.lanes - len(sums))]
+        mask = self._mask(len(sums) % self.lanes)
+        for lane, vector in enumerate(self.b.transpose(vectors)[:count]):
+            self.b.store(vector, self._at(self.result, row, self.writer.add(column, lane)), mask)
+
     def _jumps(self, stride: int) -> Value:
         step = self.b.iota(self.lanes, "int64")
         return self.b.multiply(step, self.b.constant(stride, like=step))
@@ -126,8 +184,10 @@ class Contraction:
     # lanes along the shared axis
 
     def _along_shared_axis(self) -> None:
-        wide = min(self.n, 8)
-        high = max(1, (self.registers - 2) // (wide + 1))
+        self.left = self._together(self.left, self.m, self.k)
+        self.right = turned(self._together(turned(self.right), self.n, self.k))
+        wide = -(-self.n // -(-self.n // 8))
+        high = max(1, (self.registers - 1) // (wide + 1))
         for start, columns, times in split(self.n, wide):
             with self._counted(times) as tile:
                 column = self.writer.add(self.writer.multiply(tile, columns), start)
@@ -135,6 +195,44 @@ class Contraction:
                     with self._counted(repeats) as block:
                         row = self.writer.add(self.writer.multiply(block, rows), first)
                         self._shared_tile(row, rows, column, columns)
+
+    def _together(self, operand: Operand, rows: int, columns: int) -> Operand:
+        """Return an operand with its columns together in memory: copied if they are apart."""
+        if operand.columns == 1:
+            return operand
+        width = self._vectors(columns) * self.lanes
+        copy = Operand(self.writer.allocate(memory_type(operand.dtype), rows * width), width, 1, operand.dtype)
+        whole, rest = divmod(rows, self.lanes)
+        for start, height, times in ((0, self.lanes, whole), (whole * self.lanes, rest, 1)):
+            if height and times:
+                with self._counted(times) as tile:
+                    row = self.writer.add(self.writer.multiply(tile, self.lanes), start)
+                    self._turn_rows(operand, copy, row, height, columns)
+        return copy
+
+    def _turn_rows(self, operand: Operand, copy: Operand, row: str | int, height: int, columns: int) -> None:
+        """Copy some rows, at most as many as there are lanes, a square at a time."""
+        mask = self._mask(height % self.lanes)
+
+        def square(column: str | int, width: int) -> None:
+            places = [self._at(operand, row, self.writer.add(column, c)) for c in range(width)]
+            zero = self.b.splat(self.b.constant_of(0, operand.dtype), self.lanes)
+            vectors = [*(self._read(place, operand, mask) for place in places), *[zero] * (self.lanes - width)]
+            for r, vector in enumerate(self.b.transpose(vectors)[:height]):
+                self.b.store(vector, self._at(copy, self.writer.add(row, r), column))
+
+        whole = columns // self.lanes * self.lanes
+        if whole:
+            with self.writer.loop(0, whole, self.lanes) as column:
+                square(column, self.lanes)
+        if columns % self.lanes:
+            square(whole, columns % self.lanes)
+
+    def _read(self, address: str, operand: Operand, mask: Value | None) -> Value:
+        """Read a vector of rows."""
+        if operand.rows == 1:
+            return self.b.load(address, operand.dtype, self.lanes, mask)
+        return self.b.gather(address, self._jumps(operand.rows), operand.dtype, mask)
 
     def _shared_tile(self, row: str | int, rows: int, column: str | int, columns: int) -> None:
         left, right = self._at(self.left, row, 0), self._at(self.right, 0, column)
@@ -206,6 +304,11 @@ class Contraction:
             return None
         step = self.b.iota(self.lanes, "int32")
         return self.b.compare("<", step, self.b.constant(tail, like=step))
+
+
+def turned(x: Operand) -> Operand:
+    """Return the transposed matrix, which is the same memory."""
+    return Operand(x.address, x.columns, x.rows, x.dtype)
 
 
 class _Counted:

@@ -102,15 +102,35 @@ class Lanes:
             return combine(self, self.extract(value, 0), self.extract(value, 1))
         return self.extract(value, 0)
 
+    def transpose(self, rows: Sequence[Value]) -> list[Value]:
+        """Return the columns of a square matrix given as one vector for each row; its side is a power of two.
+
+        Squares of half the side trade places at each step: Eklundh, *A Fast Computer Method for Matrix Transposing*,
+        IEEE Transactions on Computers, 1972.
+        """
+        side, turned = len(rows), list(rows)
+        if any(row.lanes != side for row in rows):
+            raise InternalError(f"{side} rows make a square only of {side} lanes each")
+        half = side // 2
+        while half:
+            low = [k if not k & half else side + (k ^ half) for k in range(side)]
+            high = [k | half if not k & half else side + k for k in range(side)]
+            for upper in (k for k in range(side) if not k & half):
+                pair = turned[upper], turned[upper | half]
+                turned[upper], turned[upper | half] = self._pick(*pair, low), self._pick(*pair, high)
+            half //= 2
+        return turned
+
+    def _pick(self, x: Value, y: Value, chosen: Sequence[int]) -> Value:
+        """Return lanes chosen from two vectors side by side."""
+        mask = f"<{len(chosen)} x i32> <{', '.join(f'i32 {k}' for k in chosen)}>"
+        return self._write(f"shufflevector {x.typed}, {y.typed}, {mask}", x.dtype, len(chosen))
+
     def join(self, parts: Sequence[Value]) -> Value:
         """Return vectors of one width side by side, as one vector; their number is a power of two."""
         while len(parts) > 1:
-            lanes = parts[0].lanes
-            chosen = ", ".join(f"i32 {i}" for i in range(2 * lanes))
-            parts = [
-                self._write(f"shufflevector {x.typed}, {y.typed}, <{2 * lanes} x i32> <{chosen}>", x.dtype, 2 * lanes)
-                for x, y in zip(parts[::2], parts[1::2], strict=True)
-            ]
+            chosen = range(2 * parts[0].lanes)
+            parts = [self._pick(x, y, chosen) for x, y in zip(parts[::2], parts[1::2], strict=True)]
         return parts[0]
 
     def in_registers(self, name: str, x: Value, *others: Value) -> Value:

@@ -1,0 +1,47 @@
+"""Matrix products on every kind of machine, over sizes that fill lanes and tiles and over sizes that do not."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import pellucid as pc
+from backends.native.kernels import TARGETS, available
+
+SIZES = st.integers(1, 70) | st.sampled_from([16, 32, 48, 64, 100, 129])
+
+
+def product(m, k, n, left, right, dtype):
+    """Return a product by the native backend, the same in float64 by NumPy, and the sum of magnitudes."""
+    generator = np.random.default_rng(m * 1000 + n * 100 + k)
+    x = pc.variable("x", (k, m) if left else (m, k), dtype)
+    y = pc.variable("y", (n, k) if right else (k, n), dtype)
+    arrays = [generator.normal(size=v.shape).astype(dtype) for v in (x, y)]
+    found = pc.function([x, y], pc.matmul(x, y, transpose_left=left, transpose_right=right))(*arrays)
+    a, b = (np.asarray(array, "float64") for array in arrays)
+    a, b = a.T if left else a, b.T if right else b
+    return found, a @ b, np.abs(a) @ np.abs(b)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_products_agree_with_numpy(target, dtype, monkeypatch):
+    if available(monkeypatch, target) is None:
+        pytest.skip(f"this machine has no {target}")
+    monkeypatch.setattr("pellucid.schedule.lower.NESTED_TOTAL", 0)  # small ones too are products of their own
+    monkeypatch.setattr("pellucid.schedule.lower.NESTED_WORK", 0)
+
+    @settings(max_examples=40)
+    @given(m=SIZES, k=SIZES, n=SIZES, left=st.booleans(), right=st.booleans())
+    def agree(m, k, n, left, right):
+        found, expected, magnitude = product(m, k, n, left, right, dtype)
+        bound = (k + 2) * np.finfo(dtype).eps * magnitude
+        assert (np.abs(found - expected) <= bound).all()
+
+    agree()
+
+
+def test_the_same_bits_at_every_call():
+    first, _, _ = product(33, 65, 17, False, True, "float32")
+    again, _, _ = product(33, 65, 17, False, True, "float32")
+    assert np.array_equal(first, again)
