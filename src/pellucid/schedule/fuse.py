@@ -103,6 +103,8 @@ def _fused(old: Statement, touched: Touches, new: Statement, early: bool, outer:
         return None
     renamed = replace_variables(new, {new.variable: loop_variable(old.variable)})
     assert isinstance(renamed, Loop)
+    if not early and not touched.keys() & accesses([new]).keys():
+        return None  # nothing is gained for good, and each may run in the order of its own memory
     if not _may_fuse(old, touched, renamed, outer):
         return None
     body = _place_all(list(old.body), renamed.body, {**outer, old.variable: old.extent})

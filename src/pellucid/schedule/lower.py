@@ -140,7 +140,8 @@ class Lowering:
         """Row-major strides; in the arena with the outermost loop's axis first, so that a pass owns a piece."""
         order = list(range(current.ndim))
         viewed = any(r in self.views or r.operation.kind == "indexing" for r in self.readers.get(current, ()))
-        if buffer.place == "arena" and not viewed and order and current not in self.step.roots:
+        whole = current.operation.kind == "product" and not self._is_nested(product_axes(current))
+        if buffer.place == "arena" and not (viewed or whole) and order and current not in self.step.roots:
             first = min(order, key=lambda k: (self._rank((current, k)), k))
             order.remove(first)
             order.insert(0, first)
@@ -228,17 +229,14 @@ class Lowering:
 
     def _product(self, current: Expression) -> list[Statement]:
         left, right = current.inputs
-        lm, lk = (-1, -2) if current.attribute("transpose_left") else (-2, -1)
-        rn = -2 if current.attribute("transpose_right") else -1
-        batch = [(current, k) for k in range(current.ndim - 2)]
-        axes = [*batch, (left, left.ndim + lm), (right, right.ndim + rn), (left, left.ndim + lk)]
+        axes = product_axes(current)
         indices, loops = self._loops(axes)
         outer, (m, n, k) = indices[:-3], indices[-3:]
-        x = self.value(left, (*outer, *((k, m) if lm == -1 else (m, k))))
-        y = self.value(right, (*outer, *((n, k) if rn == -2 else (k, n))))
+        x = self.value(left, (*outer, *((k, m) if current.attribute("transpose_left") else (m, k))))
+        y = self.value(right, (*outer, *((n, k) if current.attribute("transpose_right") else (k, n))))
         target, at = self.buffers[current], self._at(current, (*outer, m, n))
         extents = [loop.extent for _, loop in loops]
-        if self._is_nested(axes, extents) or not (is_plain(x) and is_plain(y)):
+        if self._is_nested(axes) or not (is_plain(x) and is_plain(y)):
             term = Apply(operations["multiply"], (x, y), (), current.dtype)
             body = Reduce(operations["sum"], target, at, term)
             order = sorted(loops, key=lambda pair: -pair[1].extent)
@@ -249,8 +247,9 @@ class Lowering:
             return self._fill(current, 0)
         return self._nest(loops[:-3], [Product(names[0], names[1], names[2], x, y, target, at)])
 
-    def _is_nested(self, axes: Sequence[Axis], extents: Sequence[int]) -> bool:
+    def _is_nested(self, axes: Sequence[Axis]) -> bool:
         """Whether a product is small enough to be unrolled in the loop over the axis it shares with others."""
+        extents = [int_size(expression.shape[axis]) for expression, axis in axes]
         total = math.prod(extents)
         best = min(range(len(axes)), key=lambda k: self._rank(axes[k]))
         return total <= NESTED_TOTAL or total <= NESTED_WORK * extents[best]
@@ -362,6 +361,15 @@ class Lowering:
         for old, position in merged:
             index = index + position * strides[old[-1]]
         return Load(base.buffer, index, base.row)
+
+
+def product_axes(current: Expression) -> list[Axis]:
+    """Return the axes that a matrix product loops over: its batch axes, then m, n and k."""
+    left, right = current.inputs
+    m, k = (1, 2) if current.attribute("transpose_left") else (2, 1)
+    n = 2 if current.attribute("transpose_right") else 1
+    batch = [(current, axis) for axis in range(current.ndim - 2)]
+    return [*batch, (left, left.ndim - m), (right, right.ndim - n), (left, left.ndim - k)]
 
 
 def _along(indices: Sequence[Index], axes: Sequence[int], shape: Sequence[int]) -> Index:

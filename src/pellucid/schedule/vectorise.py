@@ -18,6 +18,7 @@ from .loops import (
     Product,
     Reduce,
     Statement,
+    Store,
     Value,
     leaves,
     reads,
@@ -32,7 +33,26 @@ MOST_PRIVATE_BYTES = 1 << 17
 
 def vectorise(statements: Sequence[Statement]) -> list[Statement]:
     """Return the statements with every loop's mode decided."""
-    return [_decide(_collapse(s)) if isinstance(s, Loop) else s for s in statements]
+    return [_decide(_collapse(_ordered(s))) if isinstance(s, Loop) else s for s in statements]
+
+
+def _ordered(loop: Loop) -> Loop:
+    """Run loops right inside each other, around one store, in the order in which the memory of the store lies."""
+    nest = [loop]
+    while len(nest[-1].body) == 1 and isinstance(nest[-1].body[0], Loop):
+        nest.append(nest[-1].body[0])
+    (*others, leaf) = nest[-1].body
+    if (
+        others
+        or not isinstance(leaf, Store)
+        or any(r.buffer is leaf.buffer and r.index != leaf.index for r in reads(leaf))
+    ):
+        return loop
+    body: list[Statement] = [leaf]
+    for each in sorted(nest, key=lambda l: abs(leaf.index.coefficient(l.variable))):
+        body = [Loop(each.variable, each.extent, body, each.mode)]
+    assert isinstance(body[0], Loop)
+    return body[0]
 
 
 def _collapse(loop: Loop) -> Loop:
