@@ -96,7 +96,7 @@ def check_labels(declared: Expression, array: Array, limit: Any, sizes: Mapping[
 
 
 def first_nan(array: Array) -> str | None:
-    """Return where the first NaN of an array is, or None. A sum of squares, which BLAS is fast at, tells if there is."""
+    """Return where the first NaN of an array is, or None. A sum of squares, fast in BLAS, tells if there is one."""
     flat = array.reshape(-1)
     if not np.isnan(np.dot(flat, flat)):
         return None

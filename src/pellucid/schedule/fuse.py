@@ -211,7 +211,7 @@ def change_accesses(statement: Statement, buffer: Buffer, change: Change) -> Sta
     if target is buffer:
         target, index = change(target, index)
     if isinstance(statement, Product):
-        left, right = load(statement.left), load(statement.right)
+        left, right = map_value(statement.left, load), map_value(statement.right, load)
         assert isinstance(left, Load) and isinstance(right, Load)
         return replace(statement, left=left, right=right, buffer=target, index=index)
     return replace(statement, buffer=target, index=index, value=map_value(statement.value, load))

@@ -196,8 +196,8 @@ def leaves(statements: Sequence[Statement]) -> Iterator[Store | Reduce | Product
 def reads(leaf: Store | Reduce | Product) -> Iterator[Load]:
     """Yield what a statement reads, what it combines with included."""
     if isinstance(leaf, Product):
-        yield leaf.left
-        yield leaf.right
+        yield from loads(leaf.left)
+        yield from loads(leaf.right)
         return
     yield from loads(leaf.value)
     if isinstance(leaf, Reduce):

@@ -23,6 +23,7 @@ from .loops import Apply, Buffer, Draw, Literal, Load, Loop, Position, Product, 
 DEEPEST_INLINE = 24
 NESTED_WORK = 256
 NESTED_TOTAL = 4096
+MOST_PICKED = 4096
 MEMORY = ("variable", "parameter", "constant")
 
 
@@ -69,7 +70,8 @@ class Lowering:
             if current in self.views or current.operation.kind == "indexing":
                 stored.update({current.inputs[0]} - self.views)
             elif current.operation.kind == "product":
-                stored.update(base for base in map(_memory_behind, current.inputs) if not is_inline_source(base))
+                behind = [self._memory_behind(operand) for operand in current.inputs]
+                stored.update(base for base in behind if not is_inline_source(base))
         return stored - self.views
 
     def _must_store(self, current: Expression, roots: set[Expression]) -> bool:
@@ -82,9 +84,26 @@ class Lowering:
             return current.operation.name in MEMORY and not is_inline_source(current) or bool(operation.write)
         if operation.kind in ("reduction", "product") or operation.name == "scatter_add":
             return True
+        if self._is_read_in_place(current):
+            return False
         readers = self.readers[current]
         wider = any(count(r) > count(current) for r in readers if r.operation.kind != "reduction")
         return len(readers) > 1 and not _is_trivial(current) or (wider and not operation.facts.cheap)
+
+    def _is_read_in_place(self, current: Expression) -> bool:
+        """Whether it is rows of an input or a parameter that products, and nobody else, read where they lie."""
+        if current.operation.name != "take" or current.ndim != 2 or current.inputs[1].ndim != 1:
+            return False
+        table, rows = current.inputs
+        readers = self.readers[current]
+        alone = all(r.operation.kind == "product" and not self._is_nested(product_axes(r)) for r in readers)
+        return alone and table.operation.name in ("variable", "parameter") and count(rows) <= MOST_PICKED
+
+    def _memory_behind(self, operand: Expression) -> Expression:
+        """What an operand of a product is a view of, through movements that are only strides, or picked rows."""
+        while operand.operation.read or (is_reshape(operand) and _is_affine(operand)):
+            (operand,) = operand.inputs
+        return operand.inputs[1] if self._is_read_in_place(operand) else operand
 
     def _find_invariant(self) -> set[Expression]:
         """What is worth computing once a call: it depends on the inputs alone, and is more than a few comparisons."""
@@ -236,13 +255,12 @@ class Lowering:
         y = self.value(right, (*outer, *((n, k) if current.attribute("transpose_right") else (k, n))))
         target, at = self.buffers[current], self._at(current, (*outer, m, n))
         extents = [loop.extent for _, loop in loops]
-        if self._is_nested(axes) or not (is_plain(x) and is_plain(y)):
+        if self._is_nested(axes) or not (isinstance(x, Load) and isinstance(y, Load)):
             term = Apply(operations["multiply"], (x, y), (), current.dtype)
             body = Reduce(operations["sum"], target, at, term)
             order = sorted(loops, key=lambda pair: -pair[1].extent)
             return [*self._fill(current, 0), *self._nest(order, [body])]
         names = [(loop.variable, loop.extent) for _, loop in loops[-3:]]
-        assert isinstance(x, Load) and isinstance(y, Load)
         if 0 in extents:
             return self._fill(current, 0)
         return self._nest(loops[:-3], [Product(names[0], names[1], names[2], x, y, target, at)])
@@ -380,13 +398,6 @@ def _along(indices: Sequence[Index], axes: Sequence[int], shape: Sequence[int]) 
     return position
 
 
-def _memory_behind(operand: Expression) -> Expression:
-    """What an operand of a product is a view of, through movements that are only strides."""
-    while operand.operation.read or (is_reshape(operand) and _is_affine(operand)):
-        (operand,) = operand.inputs
-    return operand
-
-
 def int_size(size: object) -> int:
     """Return a size that must be a number by now."""
     assert isinstance(size, int)
@@ -429,11 +440,6 @@ def _is_affine(current: Expression) -> bool:
 def is_inline_source(current: Expression) -> bool:
     """Whether a source is no memory: a constant with one value, or a range."""
     return current.operation.name in ("arange", "axis_size") or scalar_value(current) is not None
-
-
-def is_plain(value: Value) -> bool:
-    """Whether a value is an element of memory at an affine index."""
-    return isinstance(value, Load) and value.row is None
 
 
 def _is_trivial(current: Expression) -> bool:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 import pellucid as pc
 from backends.native.kernels import TARGETS, available
+from pellucid.schedule.text import program_text
 
 SIZES = st.integers(1, 70) | st.sampled_from([16, 32, 48, 64, 100, 129])
 
@@ -45,3 +46,36 @@ def test_the_same_bits_at_every_call():
     first, _, _ = product(33, 65, 17, False, True, "float32")
     again, _, _ = product(33, 65, 17, False, True, "float32")
     assert np.array_equal(first, again)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_products_read_the_rows_that_data_picks_where_they_lie(target, monkeypatch):
+    if available(monkeypatch, target) is None:
+        pytest.skip(f"this machine has no {target}")
+    monkeypatch.setattr("pellucid.schedule.lower.NESTED_TOTAL", 0)
+    monkeypatch.setattr("pellucid.schedule.lower.NESTED_WORK", 0)
+
+    @settings(max_examples=30)
+    @given(
+        rows=SIZES, picks=SIZES, k=SIZES, n=SIZES, way=st.sampled_from(["left", "left turned", "right", "right turned"])
+    )
+    def agree(rows, picks, k, n, way):
+        generator = np.random.default_rng(rows + picks)
+        order = generator.integers(0, rows, picks)
+        table = pc.variable("table", (rows, k))
+        index = pc.variable("index", (picks,), dtype="int32")
+        turned = way.endswith("turned")
+        shape = {"left": (k, n), "left turned": (picks, n), "right": (n, picks), "right turned": (n, k)}[way]
+        other = pc.variable("other", shape)
+        a, b = (generator.normal(size=v.shape).astype("float32") for v in (table, other))
+        if way.startswith("left"):
+            made = pc.matmul(pc.take(table, index), other, transpose_left=turned)
+            expected = (a[order].T if turned else a[order]).astype("float64") @ b
+        else:
+            made = pc.matmul(other, pc.take(table, index), transpose_right=turned)
+            expected = b.astype("float64") @ (a[order].T if turned else a[order])
+        f = pc.function([table, index, other], made)
+        np.testing.assert_allclose(f(a, order, b), expected, rtol=1e-4, atol=1e-4)
+        assert "take" not in program_text(f.compiled().executable.program)
+
+    agree()

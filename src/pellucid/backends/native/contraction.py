@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...core.indices import Index
-from ...schedule.loops import Buffer, Product
+from ...schedule.loops import Load, Product, Row, loads
 from .arithmetic import Value, memory_type
 from .values import BYTES
 
@@ -29,13 +29,22 @@ TURN = 8  # to turn one vector's share of a square of lanes, and to store it
 JOIN = 9  # to add up the lanes of a sum
 
 
-class Operand(NamedTuple):
-    """A matrix in memory: its first element's address and its strides along rows and columns."""
+class Offsets(NamedTuple):
+    """Where the rows lie that data picks: the address of a table of int64 offsets."""
 
     address: str
-    rows: int
-    columns: int
+
+
+class Operand(NamedTuple):
+    """A matrix in memory: its first element's address, and along rows and columns its strides, or offsets."""
+
+    address: str
+    rows: int | Offsets
+    columns: int | Offsets
     dtype: str
+
+
+Line = tuple[str, int]
 
 
 class Contraction:
@@ -44,17 +53,30 @@ class Contraction:
     def __init__(self, emitter: Emitter, product: Product) -> None:
         self.emitter, self.writer, self.b = emitter, emitter.writer, emitter.b
         (m, self.m), (n, self.n), (k, self.k) = product.m, product.n, product.k
-        self.left = self._operand(product.left.buffer, product.left.index, m, k)
-        self.right = self._operand(product.right.buffer, product.right.index, k, n)
-        self.result = self._operand(product.buffer, product.index, m, n)
+        self.left = self._operand(product.left, (m, self.m), (k, self.k))
+        self.right = self._operand(product.right, (k, self.k), (n, self.n))
+        self.result = self._operand(Load(product.buffer, product.index), (m, self.m), (n, self.n))
         self.lanes = emitter.target.lanes(product.buffer.dtype)
         self.registers = 32 if emitter.target.vector_bits == 512 else 16
 
-    def _operand(self, buffer: Buffer, index: Index, row: str, column: str) -> Operand:
-        base = index.replace({row: Index(), column: Index()})
+    def _operand(self, load: Load, rows: tuple[str, int], columns: tuple[str, int]) -> Operand:
+        buffer, index = load.buffer, load.index
+        base = index.replace({rows[0]: Index(), columns[0]: Index()})
         kind = memory_type(buffer.dtype)
         address = self.writer.address(self.emitter.addresses[buffer], self.emitter._offset(base), kind)
-        return Operand(address, index.coefficient(row), index.coefficient(column), buffer.dtype)
+        steps = [self._picked(load.row, v, n) or index.coefficient(v) for v, n in (rows, columns)]
+        return Operand(address, steps[0], steps[1], buffer.dtype)
+
+    def _picked(self, row: Row | None, variable: str, extent: int) -> Offsets | None:
+        """Return the offsets of the rows that data picks along a variable; None where it picks none along it."""
+        if row is None or not any(variable in load.index.variables for load in loads(row.value)):
+            return None
+        table = self.writer.allocate("i64", extent)
+        with self.writer.loop(0, extent) as counter:
+            self.emitter.counters[variable] = counter
+            self.b.store(self.emitter.row_offset(row), self.writer.address(table, counter, "i64"))
+        del self.emitter.counters[variable]
+        return Offsets(table)
 
     def write(self) -> None:
         """Write the product."""
@@ -85,7 +107,7 @@ class Contraction:
     def _vectors(self, extent: int) -> int:
         return -(-extent // self.lanes)
 
-    def _turning(self, stride: int, rows: int, columns: int) -> float:
+    def _turning(self, stride: int | Offsets, rows: int, columns: int) -> float:
         """About how many instructions it takes to lay an operand out with its columns together."""
         if stride == 1:
             return 0
@@ -131,16 +153,17 @@ class Contraction:
                 self._column_tile(row, rows, column, wide, tail)
 
     def _column_tile(self, row: str | int, rows: int, column: str | int, wide: int, tail: int) -> None:
-        left = self._at(self.left, row, 0)
-        right = self._at(self.right, 0, column)
+        lines = self._lines(self.left, row, rows)
+        right = self._shifted(self.right, self._along(self.right.columns, column))
         sums = self._sums(rows * wide)
         last = self._mask(tail)
 
         def term(k: str | int) -> None:
-            vectors = [self._row_vector(right, k, v, last if v == wide - 1 else None) for v in range(wide)]
-            for r in range(rows):
-                offset = self.writer.add(self.writer.multiply(k, self.left.columns), r * self.left.rows)
-                element = self._load(left, offset)
+            down = self._shifted(self.right, self._along(self.right.rows, k), right)
+            vectors = [self._row_vector(down, v, last if v == wide - 1 else None) for v in range(wide)]
+            across = self._along(self.left.columns, k)
+            for r, (base, offset) in enumerate(lines):
+                element = self.b.load(self._shifted(self.left, self.writer.add(across, offset), base), self.left.dtype)
                 for v in range(wide):
                     self._add_product(sums[r * wide + v], element, vectors[v])
 
@@ -155,13 +178,9 @@ class Contraction:
                 target = self._at(self.result, self.writer.add(row, r), self.writer.add(column, v * self.lanes))
                 self._store_vector(self._sum(sums[r * wide + v]), target, last if v == wide - 1 else None)
 
-    def _row_vector(self, base: str, k: str | int, vector: int, mask: Value | None) -> Value:
-        stride = self.right.columns
-        offset = self.writer.add(self.writer.multiply(k, self.right.rows), vector * self.lanes * stride)
-        address = self.writer.address(base, offset, memory_type(self.right.dtype))
-        if stride == 1:
-            return self.b.load(address, self.right.dtype, self.lanes, mask)
-        return self.b.gather(address, self._jumps(stride), self.right.dtype, mask)
+    def _row_vector(self, row: str, vector: int, mask: Value | None) -> Value:
+        address = self._shifted(self.right, self._along(self.right.columns, vector * self.lanes), row)
+        return self._read(address, self.right.dtype, self.right.columns, mask)
 
     def _store_vector(self, value: Value, address: str, mask: Value | None) -> None:
         if self.result.columns == 1:
@@ -177,7 +196,8 @@ class Contraction:
         for lane, vector in enumerate(self.b.transpose(vectors)[:count]):
             self.b.store(vector, self._at(self.result, row, self.writer.add(column, lane)), mask)
 
-    def _jumps(self, stride: int) -> Value:
+    def _jumps(self, stride: int | Offsets) -> Value:
+        assert isinstance(stride, int)  # rows that data picks are turned, never gathered
         step = self.b.iota(self.lanes, "int64")
         return self.b.multiply(step, self.b.constant(stride, like=step))
 
@@ -188,12 +208,12 @@ class Contraction:
         self.right = turned(self._together(turned(self.right), self.n, self.k))
         wide = -(-self.n // -(-self.n // 8))
         high = max(1, (self.registers - 1) // (wide + 1))
-        for start, columns, times in split(self.n, wide):
+        for start, rows, times in split(self.m, high):
             with self._counted(times) as tile:
-                column = self.writer.add(self.writer.multiply(tile, columns), start)
-                for first, rows, repeats in split(self.m, high):
+                row = self.writer.add(self.writer.multiply(tile, rows), start)
+                for first, columns, repeats in split(self.n, wide):
                     with self._counted(repeats) as block:
-                        row = self.writer.add(self.writer.multiply(block, rows), first)
+                        column = self.writer.add(self.writer.multiply(block, columns), first)
                         self._shared_tile(row, rows, column, columns)
 
     def _together(self, operand: Operand, rows: int, columns: int) -> Operand:
@@ -217,7 +237,8 @@ class Contraction:
         def square(column: str | int, width: int) -> None:
             places = [self._at(operand, row, self.writer.add(column, c)) for c in range(width)]
             zero = self.b.splat(self.b.constant_of(0, operand.dtype), self.lanes)
-            vectors = [*(self._read(place, operand, mask) for place in places), *[zero] * (self.lanes - width)]
+            read = [self._read(place, operand.dtype, operand.rows, mask) for place in places]
+            vectors = [*read, *[zero] * (self.lanes - width)]
             for r, vector in enumerate(self.b.transpose(vectors)[:height]):
                 self.b.store(vector, self._at(copy, self.writer.add(row, r), column))
 
@@ -228,20 +249,23 @@ class Contraction:
         if columns % self.lanes:
             square(whole, columns % self.lanes)
 
-    def _read(self, address: str, operand: Operand, mask: Value | None) -> Value:
-        """Read a vector of rows."""
-        if operand.rows == 1:
-            return self.b.load(address, operand.dtype, self.lanes, mask)
-        return self.b.gather(address, self._jumps(operand.rows), operand.dtype, mask)
+    def _read(self, address: str, dtype: str, stride: int | Offsets, mask: Value | None) -> Value:
+        """Read a vector whose elements are a stride apart."""
+        if stride == 1:
+            return self.b.load(address, dtype, self.lanes, mask)
+        return self.b.gather(address, self._jumps(stride), dtype, mask)
 
     def _shared_tile(self, row: str | int, rows: int, column: str | int, columns: int) -> None:
-        left, right = self._at(self.left, row, 0), self._at(self.right, 0, column)
+        left, right = self._lines(self.left, row, rows), self._lines(turned(self.right), column, columns)
+        ahead = self._lines_ahead(row, rows)
         sums = self._sums(rows * columns)
 
         def term(k: str | int, mask: Value | None = None) -> None:
-            across = [self._vector(left, r * self.left.rows, k, self.left.dtype, mask) for r in range(rows)]
-            for c in range(columns):
-                down = self._vector(right, c * self.right.columns, k, self.right.dtype, mask)
+            for base in ahead:
+                self.writer.prefetch(self._shifted(self.left, k, base))
+            across = [self._vector(self.left, line, k, mask) for line in left]
+            for c, line in enumerate(right):
+                down = self._vector(self.right, line, k, mask)
                 for r in range(rows):
                     self._add_product(sums[r * columns + c], across[r], down)
 
@@ -256,9 +280,19 @@ class Contraction:
                 total = self.b.reduce_lanes(lambda b, x, y: b.add(x, y), self._sum(sums[r * columns + c]))
                 self.b.store(total, self._at(self.result, self.writer.add(row, r), self.writer.add(column, c)))
 
-    def _vector(self, base: str, offset: int, k: str | int, dtype: str, mask: Value | None) -> Value:
-        address = self.writer.address(base, self.writer.add(k, offset), memory_type(dtype))
-        return self.b.load(address, dtype, self.lanes, mask)
+    def _vector(self, operand: Operand, line: Line, k: str | int, mask: Value | None) -> Value:
+        base, offset = line
+        return self.b.load(self._shifted(operand, self.writer.add(k, offset), base), operand.dtype, self.lanes, mask)
+
+    def _lines_ahead(self, row: str | int, rows: int) -> list[str]:
+        """Where the next tile's rows begin, if data picks them: no hardware can guess where they are."""
+        if not isinstance(self.left.rows, Offsets) or self.m == rows:
+            return []
+        first = self.b.minimum(self._whole(self.writer.add(row, rows)), self._whole(self.m - rows))
+        return [self._shifted(self.left, offset, base) for base, offset in self._lines(self.left, first.text, rows)]
+
+    def _whole(self, number: str | int) -> Value:
+        return self.b.constant_of(number, "int64") if isinstance(number, int) else Value(number, "int64")
 
     # shared
 
@@ -277,13 +311,26 @@ class Contraction:
             term(left)
 
     def _at(self, operand: Operand, row: str | int, column: str | int) -> str:
-        down = self.writer.multiply(row, operand.rows)
-        offset = self.writer.add(down, self.writer.multiply(column, operand.columns))
-        return self.writer.address(operand.address, offset, memory_type(operand.dtype))
+        return self._shifted(
+            operand, self.writer.add(self._along(operand.rows, row), self._along(operand.columns, column))
+        )
 
-    def _load(self, base: str, offset: str | int) -> Value:
-        dtype = self.left.dtype
-        return self.b.load(self.writer.address(base, offset, memory_type(dtype)), dtype)
+    def _along(self, step: int | Offsets, position: str | int) -> str | int:
+        """Return how many elements come before a position along an axis."""
+        if isinstance(step, int):
+            return self.writer.multiply(position, step)
+        return self.b.load(self.writer.address(step.address, position, "i64"), "int64").text
+
+    def _shifted(self, operand: Operand, offset: str | int, base: str = "") -> str:
+        """Return an address some elements after another, by default the operand's first."""
+        return self.writer.address(base or operand.address, offset, memory_type(operand.dtype))
+
+    def _lines(self, operand: Operand, row: str | int, rows: int) -> list[Line]:
+        """Return where some rows begin: one address and known offsets, or an address each if data picks the rows."""
+        if isinstance(operand.rows, int):
+            base = self._shifted(operand, self._along(operand.rows, row))
+            return [(base, r * operand.rows) for r in range(rows)]
+        return [(self._shifted(operand, self._along(operand.rows, self.writer.add(row, r))), 0) for r in range(rows)]
 
     def _sums(self, count: int) -> list[str]:
         kind = memory_type(self.result.dtype, self.lanes)

@@ -310,13 +310,17 @@ class Emitter:
         pace = index.coefficient(self.lanes.variable) if self.lanes else 0
         offset, rows = self._offset(index), None
         if row is not None:
-            value = self.b.convert(self.value(row.value), "int64")
-            last = self.b.constant(row.limit - 1, like=value)
-            picked = self.b.minimum(self.b.maximum(value, self.b.constant(0, like=value)), last)
-            rows = self.b.multiply(picked, self.b.constant(row.stride, like=picked))
+            rows = self.row_offset(row)
             if not rows.lanes:
                 offset, rows = self.writer.add(offset, rows.text), None
         return self.writer.address(self.addresses[buffer], offset, kind), pace, rows
+
+    def row_offset(self, row: Row) -> Value:
+        """Write how many elements of a table come before the row that data picks."""
+        value = self.b.convert(self.value(row.value), "int64")
+        last = self.b.constant(row.limit - 1, like=value)
+        picked = self.b.minimum(self.b.maximum(value, self.b.constant(0, like=value)), last)
+        return self.b.multiply(picked, self.b.constant(row.stride, like=picked))
 
     def _ask_ahead(self, buffer: Buffer, index: Index, row: Row) -> None:
         """Ask memory for the row that is copied a few passes from now, since no hardware can guess where it is."""
@@ -330,11 +334,10 @@ class Emitter:
         ahead = self.writer.add(counter, ROWS_AHEAD)
         inside = self.writer.value(f"call i64 @llvm.smin.i64(i64 {ahead}, i64 {picked.buffer.size - 1})")
         self.writer.declare("i64 @llvm.smin.i64(i64, i64)")
-        self.writer.declare("void @llvm.prefetch.p0(ptr, i32, i32, i32)")
         self.counters[known[0]] = inside
         address, _, _ = self._place(buffer, index, row)
         self.counters[known[0]] = counter
-        self.writer.line(f"call void @llvm.prefetch.p0(ptr {address}, i32 0, i32 2, i32 1)")
+        self.writer.prefetch(address)
 
     def _jumps(self, pace: int, rows: Value | None, count: int) -> Value:
         step = self.b.iota(count, "int64")

@@ -82,6 +82,11 @@ class Writer:
             return base
         return self.value(f"getelementptr inbounds {kind}, ptr {base}, i64 {offset}")
 
+    def prefetch(self, address: str) -> None:
+        """Ask for the memory at an address, which need not be valid, to be brought into the second-level cache."""
+        self.declare("void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        self.line(f"call void @llvm.prefetch.p0(ptr {address}, i32 0, i32 2, i32 1)")
+
     @contextmanager
     def loop(self, start: str | int, stop: str | int, step: int = 1, unroll: bool = False) -> Iterator[str]:
         """Write a counted loop, its body what the block writes; yields the counter."""
