@@ -64,8 +64,11 @@ class Contraction:
         base = index.replace({rows[0]: Index(), columns[0]: Index()})
         kind = memory_type(buffer.dtype)
         address = self.writer.address(self.emitter.addresses[buffer], self.emitter._offset(base), kind)
-        steps = [self._picked(load.row, v, n) or index.coefficient(v) for v, n in (rows, columns)]
-        return Operand(address, steps[0], steps[1], buffer.dtype)
+        picked = [self._picked(load.row, v, n) for v, n in (rows, columns)]
+        if load.row and not any(picked):  # one row
+            address = self.writer.address(address, self.emitter.row_offset(load.row).text, kind)
+        down, across = (p or index.coefficient(v) for p, (v, _) in zip(picked, (rows, columns), strict=True))
+        return Operand(address, down, across, buffer.dtype)
 
     def _picked(self, row: Row | None, variable: str, extent: int) -> Offsets | None:
         """Return the offsets of the rows that data picks along a variable; None where it picks none along it."""
