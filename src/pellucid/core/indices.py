@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True, repr=False)
 class Index:
     """``offset + Σ coefficient · variable``; the terms are sorted by variable and none is zero."""
 

@@ -34,7 +34,7 @@ MOST_MOVED = 8
 Change = Callable[[Buffer, Index], tuple[Buffer, Index]]
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True, repr=False)
 class Access:
     """One touch of a buffer; ``index`` is None where data decides which element."""
 

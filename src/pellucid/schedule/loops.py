@@ -15,7 +15,9 @@
 
 A buffer is flat; an index counts elements. A private buffer belongs to one pass of the loop around it: one for each
 lane where that loop is a vector, and in registers where its indices are known. Loops may be fused and reordered freely
-by the rule in `fuse.py`; nothing else about the meaning of a statement depends on its neighbours.
+by the rule in `fuse.py`; nothing else about the meaning of a statement depends on its neighbours. Values are never
+changed once they are made (they are not frozen: a compilation makes them by the thousand, and that costs three times
+as much).
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ Place = OneOf["input", "parameter", "constant", "output", "arena", "private"]
 Mode = OneOf["serial", "unrolled", "vector"]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Buffer:
     """Memory for the elements of one expression.
 
@@ -51,7 +53,7 @@ class Buffer:
         return self.name
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True, repr=False)
 class Row:
     """A row of a table picked by data: element offset ``stride · min(max(value, 0), limit - 1)``."""
 
@@ -60,7 +62,7 @@ class Row:
     limit: int
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True, repr=False)
 class Load:
     """The element of a buffer at an index."""
 
@@ -74,7 +76,7 @@ class Load:
         return self.buffer.dtype
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True, repr=False)
 class Apply:
     """An elementwise operation on values."""
 
@@ -84,7 +86,7 @@ class Apply:
     dtype: str
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True, repr=False)
 class Literal:
     """A number."""
 
@@ -92,7 +94,7 @@ class Literal:
     dtype: str
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True, repr=False)
 class Position:
     """An index as a number."""
 
@@ -100,7 +102,7 @@ class Position:
     dtype: str
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True, repr=False)
 class Draw:
     """A random number: element ``element`` of draw ``token``."""
 
@@ -114,7 +116,7 @@ class Draw:
 Value = Load | Apply | Literal | Position | Draw
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Loop:
     """``extent`` passes of a body, the variable counting from 0."""
 
@@ -124,7 +126,7 @@ class Loop:
     mode: Mode = "serial"
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Store:
     """An element is set."""
 
@@ -133,7 +135,7 @@ class Store:
     value: Value
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Reduce:
     """An element is combined with a value."""
 
@@ -144,7 +146,7 @@ class Reduce:
     row: Row | None = None
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Product:
     """A matrix product; the variables m, n, k occur in the indices of its operands and its target."""
 
@@ -160,7 +162,7 @@ class Product:
 Statement = Loop | Store | Reduce | Product
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Program:
     """A scheduled step: ``once`` runs at the start of a call, ``each`` at every step."""
 

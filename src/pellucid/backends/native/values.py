@@ -32,7 +32,7 @@ BITS = {"bool": 1, "uint8": 8, "int32": 32, "uint32": 32, "int64": 64, "float32"
 BYTES = {"bool": 1, "uint8": 1, "int32": 4, "uint32": 4, "int64": 8, "float32": 4, "float64": 8}
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True, repr=False)
 class Value:
     """A scalar (``lanes`` 0) or a vector of generated code.
 
