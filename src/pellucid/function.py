@@ -132,10 +132,12 @@ class Function:
         names = {name for i in self.inputs for n in i.shape if isinstance(n, Size) for name in n.names}
         return self._compile(self.step, dict.fromkeys(sorted(names), SHOWN_SIZE))
 
-    def _compile(self, step: Step, sizes: Mapping[str, int], *key: Any) -> Compilation:
+    def _compile(self, step: Step | Callable[[], Step], sizes: Mapping[str, int], *key: Any) -> Compilation:
+        """Compile a step, or the step that is made only if nothing was compiled yet for these sizes and this key."""
         known = (*sorted(sizes.items()), *key)
         if known not in self._compiled:
-            self._compiled[known] = compile_step(step, sizes, self.backend)
+            made = step if isinstance(step, Step) else step()
+            self._compiled[known] = compile_step(made, sizes, self.backend)
         return self._compiled[known]
 
     def _check_is_plain(self, what: str) -> None:
@@ -271,7 +273,12 @@ class Minibatched(Function):
                 )
 
     def _part(self, sizes: Mapping[str, int], rows: int, size: int) -> Compilation:
-        """Compile the step on ``size`` rows picked from ``rows``: the inputs become rows of whole arrays."""
+        """Compile the step on ``size`` rows picked from ``rows``."""
+        bound = {**sizes, str(self.axis): size}
+        return self._compile(lambda: self._picking(bound, rows, size), bound, "rows", rows, self.shuffle)
+
+    def _picking(self, bound: Mapping[str, int], rows: int, size: int) -> Step:
+        """Return the step on ``size`` rows picked from ``rows``: the inputs become rows of whole arrays."""
         order = batch_indices(rows, size, self.shuffle)
         whole, replaced = [], {}
         for declared in self.inputs:
@@ -281,10 +288,8 @@ class Minibatched(Function):
                 replaced[declared] = take(everything, order)
             else:
                 whole.append(declared)
-        bound = {**sizes, str(self.axis): size}
         step = Step(tuple(whole), self.step.outputs, self.step.updates, size)
-        step = step.with_roots(specialise(self.step.roots, bound, replaced))
-        return self._compile(step, bound, "rows", rows, self.shuffle)
+        return step.with_roots(specialise(self.step.roots, bound, replaced))
 
     def _joined(self, outputs: list[list[Array]], compilation: Compilation) -> list[Array]:
         joined = []
