@@ -110,3 +110,22 @@ def _renumbered(old: Expression, attributes: tuple[tuple[str, Any], ...], sizes:
     shape = old.operation.shape(*old.inputs, **dict(bound))
     new = intern(old.operation, old.inputs, bound, shape, old.dtype)
     return new.named(old.name) if old.name else new
+
+
+def step_text(step: Step) -> str:
+    """Return a step as text, the same in every process for steps that compute the same in the same way.
+
+    The step is numbered (see ``numbered``). Names and origins are left out: nothing that is computed depends on them.
+    """
+    parameters = {p: k for k, p in enumerate(step.parameters)}
+    order = topological([*step.inputs, *parameters, *step.roots])
+    numbers = {node: k for k, node in enumerate(order)}
+    lines = []
+    for node in order:
+        attributes = f"parameter {parameters[node]}" if isinstance(node, Parameter) else repr(node.attributes)
+        inputs = [numbers[i] for i in node.inputs]
+        lines.append(f"{node.operation.name} {inputs} {attributes} {node.shape} {node.dtype}")
+    outputs = [numbers[o] for o in step.outputs]
+    updates = [(parameters[p], numbers[new]) for p, new in step.updates]
+    inputs = [numbers[i] for i in step.inputs]
+    return "\n".join([*lines, f"inputs {inputs} outputs {outputs} updates {updates} rows {step.rows}"])

@@ -31,7 +31,7 @@ dropped = drop.repeat(50)(np.ones((4, 3)))
 batch = pc.function([x], (x @ W).sum(axis=1)).minibatches(5, epochs=3, shuffle=True, seed=3)
 rows = batch(np.arange(51, dtype="float32").reshape(17, 3))
 digest = hashlib.sha256(b"".join(a.tobytes() for a in (losses, dropped, rows))).hexdigest()
-code = hashlib.sha256(step.compiled().executable.module.text.encode()).hexdigest()
+code = hashlib.sha256(step.compiled().executable.text.encode()).hexdigest()
 print(digest, code)
 """
 INTERRUPT = """

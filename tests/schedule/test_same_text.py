@@ -10,7 +10,7 @@ from pellucid.schedule.text import program_text
 def text_of(inputs, outputs):
     """Return the schedule and the LLVM code of a function that nobody compiled before."""
     program = pc.function(inputs, outputs).compiled().executable
-    return program_text(program.program) + program.module.text
+    return program_text(program.program) + program.text
 
 
 @pytest.mark.parametrize("transposed", [(False, False), (True, False), (False, True), (True, True)])

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator
 
 from ..backends.native.program import NativeStep
-from ..backends.native.target import host
 from ..compile import Compilation
 from ..core.errors import PellucidError
 from ..core.expression import Expression
@@ -113,6 +112,6 @@ STAGES: dict[str, Callable[[Compilation], str]] = {
     "gradient": _gradient,
     "rewrites": _rewrites,
     "schedule": lambda c: program_text(_native(c).program),
-    "llvm": lambda c: _native(c).llvm(host()),
-    "assembly": lambda c: _native(c).module.assembly(),
+    "llvm": lambda c: _native(c).text,
+    "assembly": lambda c: _native(c).assembly(),
 }

@@ -38,7 +38,7 @@ def compiled(
     writer = Writer(f"void @f({', '.join(f'ptr {n}' for n in names)})", declarations)
     write(Arithmetic(writer, target or host()), names)
     text = "\n".join([*declarations, writer.text(), MODULE_END])
-    module = compile_module(text, target or host(), **{"use_cache": False, **options})
+    module = compile_module(text, target or host(), **options)
     function = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * addresses)(module.address("f"))
 
     def run(*arrays: Array) -> None:

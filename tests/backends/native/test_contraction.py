@@ -26,7 +26,9 @@ def product(m, k, n, left, right, dtype):
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_products_agree_with_numpy(target, dtype, monkeypatch):
+def test_products_agree_with_numpy(
+    target, dtype, monkeypatch, cache_folder
+):  # what is changed here is not in the cache's keys
     if available(monkeypatch, target) is None:
         pytest.skip(f"this machine has no {target}")
     monkeypatch.setattr("pellucid.schedule.lower.NESTED_TOTAL", 0)  # small ones too are products of their own
@@ -49,7 +51,9 @@ def test_the_same_bits_at_every_call():
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_products_read_the_rows_that_data_picks_where_they_lie(target, monkeypatch):
+def test_products_read_the_rows_that_data_picks_where_they_lie(
+    target, monkeypatch, cache_folder
+):  # what is changed here is not in the cache's keys
     if available(monkeypatch, target) is None:
         pytest.skip(f"this machine has no {target}")
     monkeypatch.setattr("pellucid.schedule.lower.NESTED_TOTAL", 0)

@@ -1,1 +1,1 @@
-"""Loops to machine code through LLVM. Read `program.py` first, then `emit.py` and `contraction.py`."""
+"""Steps to machine code through LLVM. Read `program.py` first, then `generate.py`, `emit.py` and `contraction.py`."""

@@ -1,6 +1,6 @@
 """LLVM IR to machine code in this process: parse, optimise, emit an object, load it.
 
-An object that was compiled before is loaded from the disk cache; LLVM then neither parses nor optimises.
+An object that the disk cache kept is only loaded; LLVM then neither parses nor optimises.
 """
 
 from __future__ import annotations
@@ -8,11 +8,12 @@ from __future__ import annotations
 import itertools
 import re
 import threading
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ...core.errors import InternalError
-from . import cache, libm
+from . import libm
 from .target import Target
 
 if TYPE_CHECKING:
@@ -32,16 +33,16 @@ _lock = threading.RLock()
 class Module:
     """Machine code in memory. It stays there as long as this object lives, so keep it while the code may run.
 
-    Attributes:
-        text: the LLVM IR it was made from.
-        target: the machine it is for.
-        cached: whether it came from the disk cache.
+    Args:
+        code: an object file.
+        names: the functions it defines that may be asked for.
+        outside: the functions it calls that it does not define.
     """
 
-    def __init__(self, text: str, target: Target, optimise: str, code: bytes, cached: bool) -> None:
-        self.text, self.target, self.optimise, self.cached = text, target, optimise, cached
-        self._names = frozenset(_DEFINED.findall(text))
-        self._loaded = _load(code, self._names, text)
+    def __init__(self, code: bytes, names: Sequence[str], outside: Sequence[str]) -> None:
+        with _lock:
+            self._names = frozenset(names)
+            self._loaded = _load(code, names, outside)
 
     def address(self, name: str) -> int:
         """Return where a function of the module begins.
@@ -53,42 +54,45 @@ class Module:
             raise InternalError(f"the module has no function {name}; it has {', '.join(sorted(self._names))}")
         return int(self._loaded[name])
 
-    def optimised(self) -> str:
-        """Return the IR after LLVM's passes."""
-        with _lock:
-            return str(_optimised(self.text, self.target, self.optimise)[0])
 
-    def assembly(self) -> str:
-        """Return the machine code as assembly."""
-        with _lock:
-            module, machine = _optimised(self.text, self.target, self.optimise)
-            return str(machine.emit_assembly(module))
-
-
-def compile_module(ir_text: str, target: Target, optimise: str = "light", use_cache: bool = True) -> Module:
-    """Compile LLVM IR and load it, or load what the disk cache kept of an earlier time.
+def compile_module(text: str, target: Target, optimise: str = "light") -> Module:
+    """Compile LLVM IR and load it.
 
     Args:
-        ir_text: a module: declarations, functions, metadata.
+        text: a module: declarations, functions, metadata.
         target: the machine it is for, which must be this one or a part of it.
         optimise: ``none``, ``light`` (redundancies and stack slots removed; for IR in its final form) or ``full``.
-        use_cache: whether to look in the disk cache and add to it.
 
     Raises:
         InternalError: LLVM does not accept the IR, or the IR calls something this process does not have.
     """
-    if optimise not in PIPELINES:
-        raise InternalError(f"no pipeline is called {optimise!r}; there are {', '.join(PIPELINES)}")
+    return Module(emit_object(text, target, optimise), sorted(set(_DEFINED.findall(text))), outside(text))
+
+
+def emit_object(text: str, target: Target, optimise: str = "light") -> bytes:
+    """Compile LLVM IR to an object file."""
     with _lock:
-        key = cache.key(ir_text, target.key, " ".join(PIPELINES[optimise]), _llvm_version())
-        found = cache.read(key) if use_cache else None
-        if found is not None:
-            return Module(ir_text, target, optimise, found, cached=True)
-        module, machine = _optimised(ir_text, target, optimise)
-        code = bytes(machine.emit_object(module))
-        if use_cache:
-            cache.write(key, code)
-        return Module(ir_text, target, optimise, code, cached=False)
+        module, machine = _optimised(text, target, optimise)
+        return bytes(machine.emit_object(module))
+
+
+def optimised(text: str, target: Target, optimise: str = "light") -> str:
+    """Return LLVM IR after LLVM's passes."""
+    with _lock:
+        return str(_optimised(text, target, optimise)[0])
+
+
+def assembly(text: str, target: Target, optimise: str = "light") -> str:
+    """Return the machine code of LLVM IR as assembly."""
+    with _lock:
+        module, machine = _optimised(text, target, optimise)
+        return str(machine.emit_assembly(module))
+
+
+def outside(text: str) -> list[str]:
+    """Return the names of functions outside a module that its code may call."""
+    declared = [name for name in _DECLARED.findall(text) if not name.startswith("llvm.")]
+    return [*declared, *libm.compiler_names()]
 
 
 @lru_cache(maxsize=1)
@@ -101,8 +105,9 @@ def _llvm() -> Any:
     return llvm
 
 
-def _llvm_version() -> str:
-    return ".".join(map(str, _llvm().llvm_version_info))
+def version() -> str:
+    """Return what machine code depends on beside the IR and the target: LLVM's version and the passes."""
+    return ".".join(map(str, _llvm().llvm_version_info)) + " " + " ".join(PIPELINES["light"])
 
 
 def _machine(target: Target) -> llvm.TargetMachine:
@@ -112,6 +117,8 @@ def _machine(target: Target) -> llvm.TargetMachine:
 
 
 def _optimised(text: str, target: Target, optimise: str) -> tuple[llvm.ModuleRef, llvm.TargetMachine]:
+    if optimise not in PIPELINES:
+        raise InternalError(f"no pipeline is called {optimise!r}; there are {', '.join(PIPELINES)}")
     machine = _machine(target)
     module = _parsed(text, target)
     if optimise != "none":
@@ -150,10 +157,10 @@ def _explained(message: str, text: str) -> str:
     return f"line {number + 1}, `{line}`: {place[2]}"
 
 
-def _load(code: bytes, names: frozenset[str], text: str) -> llvm.ResourceTracker:
+def _load(code: bytes, names: Sequence[str], outside: Sequence[str]) -> llvm.ResourceTracker:
     """Link an object into this process; the addresses hold as long as what is returned does."""
     library = _llvm().JITLibraryBuilder().add_object_img(code).add_current_process()
-    for name in _external(text):
+    for name in outside:
         place = libm.address(name)
         if place is not None:
             library.import_symbol(name, place)
@@ -176,10 +183,4 @@ _DEFINED = re.compile(r"^define (?!internal|private)[^@]*@([\w.]+)\(", re.MULTIL
 _DECLARED = re.compile(r"^declare [^@]*@([\w.]+)\(", re.MULTILINE)
 
 
-def _external(text: str) -> list[str]:
-    """Return the names of functions outside the module that its code may call."""
-    declared = [name for name in _DECLARED.findall(text) if not name.startswith("llvm.")]
-    return [*declared, *libm.compiler_names()]
-
-
-__all__ = ["PIPELINES", "Module", "compile_module"]
+__all__ = ["PIPELINES", "Module", "assembly", "compile_module", "emit_object", "optimised", "outside", "version"]
