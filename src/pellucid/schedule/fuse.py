@@ -79,7 +79,8 @@ def _place(into: list[Statement], touched: list[Touches], new: Statement, outer:
     position, early, ahead = len(into), _moves_early(new), list[int]()
     for k in reversed(range(len(into))):
         blocked = any(_conflict(touched[k], touched[other]) for other in ahead)
-        fused = None if blocked else _fused(into[k], touched[k], new, early, outer)
+        gains = early or touched[k].keys() & touches.keys()  # else each may run in the order of its own memory
+        fused = None if blocked or not gains else _fused(into[k], touched[k], new, early, outer)
         if fused is not None:
             into[k], touched[k] = fused, accesses([fused])
             order = [*reversed(ahead), *(j for j in range(k, len(into)) if j not in ahead)]
@@ -103,8 +104,6 @@ def _fused(old: Statement, touched: Touches, new: Statement, early: bool, outer:
         return None
     renamed = replace_variables(new, {new.variable: loop_variable(old.variable)})
     assert isinstance(renamed, Loop)
-    if not early and not touched.keys() & accesses([new]).keys():
-        return None  # nothing is gained for good, and each may run in the order of its own memory
     if not _may_fuse(old, touched, renamed, outer):
         return None
     body = _place_all(list(old.body), renamed.body, {**outer, old.variable: old.extent})

@@ -14,7 +14,7 @@ from pellucid.backends.native.arithmetic import Arithmetic, Value, constant_valu
 from pellucid.backends.native.target import Target, host
 from pellucid.core.errors import InternalError
 
-LANES = (0, 4, 64)
+LANES = (0, 4, 16, 64)
 
 
 @pytest.fixture(params=TARGETS)

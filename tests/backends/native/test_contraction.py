@@ -12,6 +12,13 @@ from pellucid.schedule.text import program_text
 SIZES = st.integers(1, 70) | st.sampled_from([16, 32, 48, 64, 100, 129])
 
 
+@pytest.fixture
+def no_nested_products(monkeypatch, cache_folder):
+    """Make small products statements of their own too; the cache is a new one, since its keys do not tell."""
+    monkeypatch.setattr("pellucid.schedule.lower.NESTED_TOTAL", 0)
+    monkeypatch.setattr("pellucid.schedule.lower.NESTED_WORK", 0)
+
+
 def product(m, k, n, left, right, dtype):
     """Return a product by the native backend, the same in float64 by NumPy, and the sum of magnitudes."""
     generator = np.random.default_rng(m * 1000 + n * 100 + k)
@@ -24,15 +31,12 @@ def product(m, k, n, left, right, dtype):
     return found, a @ b, np.abs(a) @ np.abs(b)
 
 
+@pytest.mark.usefixtures("no_nested_products")
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_products_agree_with_numpy(
-    target, dtype, monkeypatch, cache_folder
-):  # what is changed here is not in the cache's keys
+def test_products_agree_with_numpy(target, dtype, monkeypatch):
     if available(monkeypatch, target) is None:
         pytest.skip(f"this machine has no {target}")
-    monkeypatch.setattr("pellucid.schedule.lower.NESTED_TOTAL", 0)  # small ones too are products of their own
-    monkeypatch.setattr("pellucid.schedule.lower.NESTED_WORK", 0)
 
     @settings(max_examples=40)
     @given(m=SIZES, k=SIZES, n=SIZES, left=st.booleans(), right=st.booleans())
@@ -50,14 +54,11 @@ def test_the_same_bits_at_every_call():
     assert np.array_equal(first, again)
 
 
+@pytest.mark.usefixtures("no_nested_products")
 @pytest.mark.parametrize("target", TARGETS)
-def test_products_read_the_rows_that_data_picks_where_they_lie(
-    target, monkeypatch, cache_folder
-):  # what is changed here is not in the cache's keys
+def test_products_read_the_rows_that_data_picks_where_they_lie(target, monkeypatch):
     if available(monkeypatch, target) is None:
         pytest.skip(f"this machine has no {target}")
-    monkeypatch.setattr("pellucid.schedule.lower.NESTED_TOTAL", 0)
-    monkeypatch.setattr("pellucid.schedule.lower.NESTED_WORK", 0)
 
     @settings(max_examples=30)
     @given(

@@ -16,11 +16,6 @@ class Context(NamedTuple):
     constants: int
 
     @property
-    def size(self) -> int:
-        """How many places there are."""
-        return self.numbers + len(NUMBERS)
-
-    @property
     def numbers(self) -> int:
         """The place of the first of NUMBERS."""
         return self.inputs + self.parameters + self.outputs + self.constants

@@ -291,11 +291,9 @@ class Contraction:
         """Where the next tile's rows begin, if data picks them: no hardware can guess where they are."""
         if not isinstance(self.left.rows, Offsets) or self.m == rows:
             return []
-        first = self.b.minimum(self._whole(self.writer.add(row, rows)), self._whole(self.m - rows))
+        following = self.emitter._integer(self.writer.add(row, rows), "int64")
+        first = self.b.minimum(following, self.b.constant(self.m - rows, like=following))
         return [self._shifted(self.left, offset, base) for base, offset in self._lines(self.left, first.text, rows)]
-
-    def _whole(self, number: str | int) -> Value:
-        return self.b.constant_of(number, "int64") if isinstance(number, int) else Value(number, "int64")
 
     # shared
 
