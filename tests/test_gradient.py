@@ -178,6 +178,14 @@ def test_the_rewrites_of_the_two_moons_gradient(golden):
     golden("gradient-two-moons", "\n\n".join(f"{p.name}: {g}" for p, g in zip(parameters, slopes, strict=True)))
 
 
+def test_a_derivative_has_the_dtype_of_what_it_is_of():
+    """Also where that met a wider one on the way, by conversion or beside it."""
+    narrow, wide = parameter([1.0, 2.0], name="narrow"), parameter([3.0, 4.0], name="wide", dtype="float64")
+    for loss in ((narrow * wide).sum(), (narrow * narrow).sum().astype("float64") + wide.sum()):
+        first, second = gradient(loss, [narrow, wide])
+        assert (first.dtype, second.dtype) == ("float32", "float64")
+
+
 def test_wrong_uses_are_refused():
     x, k = variable("x", (2,)), variable("k", (), "int32")
     for scalar, wrt in ((x, x), (x.sum(), k), (k, x), (1.0, x), (x.sum(), [1.0])):

@@ -84,6 +84,8 @@ def backpropagate(scalar: Expression, targets: Sequence[Expression]) -> list[Exp
         with origin_of(current):
             for operand, part in zip(current.inputs, _parts(sums[current], current), strict=True):
                 if part is not None and operand in depends:
+                    if is_float(operand.dtype):  # where it met a wider dtype, its derivative did as well
+                        part = part.astype(operand.dtype)
                     sums[operand] = sums[operand] + part if operand in sums else part
     return [_in_shape(sums.get(t), t) for t in targets]
 

@@ -16,6 +16,7 @@ from pellucid.core.operation import Domain, Operation, Try, operations
 from pellucid.operations.source import variable
 
 Array = np.ndarray[Any, Any]
+SUMMED = ("reduction", "product", "convolution", "pooling", "indexing")
 assert families.__all__  # importing them fills the registry
 
 
@@ -71,6 +72,11 @@ def values(generator: Any, domain: Domain, shape: Any, dtype: str, special: bool
         for k in generator.permutation(flat.size)[: len(allowed)]:
             flat[k] = allowed[generator.integers(len(allowed))]
     return array
+
+
+def is_summed(operation: Operation) -> bool:
+    """Whether its elements are sums, which are compared relative to the size of what was summed."""
+    return operation.kind in SUMMED or operation.accumulates is not None
 
 
 def _cases() -> Iterator[Case]:

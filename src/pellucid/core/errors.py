@@ -205,6 +205,24 @@ class OutputFolderError(PellucidError, OSError):
     """
 
 
+class MemoryNeededError(PellucidError, MemoryError):
+    """A function needs more memory than there is; it is refused before it starts.
+
+    >>> import pellucid as pc, numpy as np
+    >>> x = pc.variable("x", ("n",))
+    >>> differences = x[:, None] - x
+    >>> pc.function([x], differences)(np.zeros(2**22))
+    Traceback (most recent call last):
+    ...
+    pellucid.core.errors.MemoryNeededError: a call needs 64 TiB of memory, and ... are available; take fewer rows...
+
+    Return what you need of it: sums are computed without the array that they sum.
+
+    >>> print(pc.function([x], (differences**2).sum())(np.arange(4.0)))
+    40.0
+    """
+
+
 class MissingExtraError(PellucidError, ImportError):
     """A part that needs a library of one of the extras, which is not installed."""
 

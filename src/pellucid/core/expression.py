@@ -336,7 +336,10 @@ def is_expression(value: Any) -> bool:
 
 
 def as_array(value: Any, dtype: str | None) -> np.ndarray[Any, Any]:
-    """Return a user's number, list or array as an array of ``dtype`` (by default float32, int32 or bool)."""
+    """Return a user's number, list or array as an array of ``dtype`` (by default float32, int32 or bool).
+
+    It is the user's own array where that has the dtype: copies of large weights would double the memory they take.
+    """
     array = np.asarray(value)
     if array.dtype.kind not in "fiub":
         raise DtypeError(f"{type(value).__name__} of dtype {array.dtype} is not numbers; expected one of {DTYPES}")
@@ -346,7 +349,7 @@ def as_array(value: Any, dtype: str | None) -> np.ndarray[Any, Any]:
         if int(array.min()) < limits.min or int(array.max()) > limits.max:
             raise DtypeError(f"values from {array.min()} to {array.max()} do not fit {target}; pass dtype='int64'")
     with np.errstate(over="ignore"):
-        return array.astype(target)
+        return array.astype(target, copy=False)
 
 
 def as_expressions(*operands: Any) -> tuple[Expression, ...]:

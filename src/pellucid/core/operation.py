@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from .indices import Index
     from .sizes import Shape
 
-Kind = Literal["source", "elementwise", "reduction", "movement", "product", "indexing", "random"]
+Kind = Literal[
+    "source", "elementwise", "reduction", "movement", "product", "convolution", "pooling", "indexing", "random"
+]
 Attributes = tuple[tuple[str, Any], ...]
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -113,7 +115,9 @@ class Operation:
         identity: a reduction's value over nothing, by dtype; None where it has none.
         read: for a movement whose output elements each come from one input element: the input's indices.
         write: for a movement that places its inputs into its output: for each input the output's indices.
-        expand: the same value in simpler operations, applied before scheduling.
+        accumulates: for a movement that writes: whether, for these inputs and attributes, several elements may be
+            placed at one, which is then their sum.
+        expand: the same value in simpler operations, applied before scheduling until it gives the expression itself.
         tries: what tests and documentation feed it.
     """
 
@@ -129,6 +133,7 @@ class Operation:
     identity: Callable[[str], float] | None = None
     read: Callable[..., tuple[Index, ...]] | None = None
     write: Callable[..., tuple[tuple[Index, ...], ...]] | None = None
+    accumulates: Callable[..., bool] | None = None
     expand: Callable[..., Expression] | None = None
     notation: Notation
     facts: Facts = Facts()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import sys
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# What the package may be called through: itself, and what wraps its functions.
+PASSED_OVER = (PACKAGE, functools.__file__, contextlib.__file__)
 MOST_ORIGINS = 8
 
 
@@ -33,12 +36,12 @@ _current = threading.local()
 def here() -> Origin | None:
     """Return the line of user's code that is running: the innermost frame outside this package."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
+    while frame is not None and frame.f_code.co_filename.startswith(PASSED_OVER):
         frame = frame.f_back
     return Origin(frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
 
 
-@contextmanager
+@contextlib.contextmanager
 def origin_of(*nodes: Any) -> Iterator[None]:
     """Give the nodes made inside the block the origins of ``nodes`` instead of the line that runs."""
     before = getattr(_current, "origins", None)

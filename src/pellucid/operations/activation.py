@@ -38,7 +38,7 @@ relu = elementwise(
     "The rectifier max(x, 0); its derivative at 0 is 0.",
     array=lambda xp, x: xp.maximum(x, xp.zeros_like(x)),
     scalar=lambda b, x: b.maximum(x, b.constant(0, like=x)),
-    gradient=lambda g, y, x: (where(x > 0, g, zero(g)),),
+    gradient=lambda g, y, x: (where(y > 0, g, zero(g)),),  # of y, which is kept anyhow, so that x need not be
     notation=named_function(r"\operatorname{{relu}}\left({0}\right)"),
     facts=Facts(monotone=1, range=(0.0, math.inf)),
     tries=reals(),

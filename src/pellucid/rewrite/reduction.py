@@ -9,11 +9,12 @@ from __future__ import annotations
 from ..core.expression import Expression, node
 from ..core.sizes import Shape, count
 from ..operations.movement import broadcast_to, permute, reshape
+from ..operations.pooling import max_pool
 from ..operations.product import matmul
 from ..operations.reduction import sum as sum_over
 from ..operations.source import axis_size
 from .movement import collected, one_sized, padded
-from .pattern import Rule, Uses, number, read_once, structural
+from .pattern import Rule, Uses, number, read_once, relu, structural
 
 REDUCTIONS = ("sum", "max", "min", "prod")
 
@@ -235,6 +236,31 @@ def product_factor(outer: Expression, uses: Uses) -> Expression | None:
     return None
 
 
+# Functions that never decrease, from -inf to inf, and keep NaN. (exp would do too, but what is infinite then comes
+# of the largest alone; log and sqrt would not: they make NaN of what a larger element hides.)
+NEVER_DECREASING = ("relu", "tanh", "sigmoid", "softplus", "erf")
+
+
+@structural(
+    "max_pool(f(x)) → f(max_pool(x)), f never decreasing",
+    "max_pool",
+    NEVER_DECREASING,
+    example=lambda x: max_pool(relu(x), 2, padding="same"),
+    shapes=(((2, 5, 3),), ((1, 4, 4, 2),)),
+)
+def max_pool_monotone(outer: Expression, uses: Uses) -> Expression | None:
+    """The function of the largest is the largest of the function, and is computed once a window.
+
+    The derivative stays right: where f is the same for two elements, so that the two sides may choose another one,
+    it is constant between them, and its derivative is 0 for both (or the two differ by rounding only).
+    """
+    (inner,) = outer.inputs
+    if inner.operation.name not in NEVER_DECREASING or not read_once(inner, uses):
+        return None
+    pooled = node(outer.operation, inner.inputs, **dict(outer.attributes))
+    return node(inner.operation, [pooled], **dict(inner.attributes))
+
+
 REDUCTION: tuple[Rule, ...] = (
     reduce_ones,
     reduce_reduce,
@@ -246,4 +272,5 @@ REDUCTION: tuple[Rule, ...] = (
     product_transpose,
     transpose_product,
     product_factor,
+    max_pool_monotone,
 )
