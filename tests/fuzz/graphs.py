@@ -51,12 +51,9 @@ def random_graph(seed: int, dtype: str = "float32", length: int = 12) -> Graph:
 
 def _grow(rng: np.random.Generator, pool: list[pc.Expression]) -> pc.Expression | None:
     x, y = (pool[int(k)] for k in rng.integers(0, len(pool), 2))
-    kind = rng.choice(
-        ["unary", "binary", "reduce", "move", "product", "index", "where"], p=[0.2, 0.2, 0.15, 0.2, 0.1, 0.05, 0.1]
-    )
+    kind = rng.choice(list(KINDS), p=[0.19, 0.19, 0.15, 0.19, 0.08, 0.05, 0.07, 0.05, 0.03])
     try:
-        return {"unary": _unary, "binary": _binary, "reduce": _reduce, "move": _move, "product": _product,
-                "index": _index, "where": _where}[kind](rng, x, y)  # fmt: skip
+        return KINDS[kind](rng, x, y)
     except pc.ShapeError:
         return None  # the two shapes do not fit together
 
@@ -105,6 +102,33 @@ def _product(rng: np.random.Generator, x: pc.Expression, y: pc.Expression) -> pc
     return pc.tanh(x @ y)
 
 
+def _window(rng: np.random.Generator, x: pc.Expression, _: pc.Expression) -> pc.Expression | None:
+    """A convolution, or pooling, of what can be taken as one or two spatial axes and channels."""
+    if x.ndim not in (2, 3) or 1 in x.shape[:-1]:
+        return None
+    axes = x.ndim - 1
+    x = x.reshape(1, *x.shape)
+    size = tuple(int(rng.integers(1, 4)) for _ in range(axes))
+    strides = tuple(int(rng.integers(1, 3)) for _ in range(axes))
+    if rng.random() < 0.3:
+        return (pc.average_pool1d if axes == 1 else pc.average_pool2d)(x, size, strides, "same")
+    kernel = pc.constant(rng.uniform(-0.5, 0.5, (*size, int(x.shape[-1]), int(rng.choice([1, 3, 17])))), x.dtype)
+    padding = "same" if rng.random() < 0.5 else tuple((int(a), int(b)) for a, b in rng.integers(0, 3, (axes, 2)))
+    return pc.tanh((pc.conv1d if axes == 1 else pc.conv2d)(x, kernel, strides, padding))
+
+
+def _large(rng: np.random.Generator, x: pc.Expression, _: pc.Expression) -> pc.Expression | None:
+    """A product that is large enough to run in blocks: of 2^18 multiplications or a little more."""
+    if x.ndim != 2 or not 16 <= x.shape[0] * x.shape[1] <= 2_000:
+        return None
+    rows, shared = (int(n) for n in x.shape)
+    columns = (1 << 18) // (rows * shared) + int(rng.integers(1, 40))
+    if rows * columns > 20_000:
+        return None
+    weights = pc.constant(rng.uniform(-0.5, 0.5, (shared, columns)), x.dtype)
+    return pc.tanh(x @ weights + float(rng.uniform(-1, 1)))
+
+
 def _index(rng: np.random.Generator, x: pc.Expression, _: pc.Expression) -> pc.Expression:
     if not x.ndim:
         return x
@@ -114,3 +138,7 @@ def _index(rng: np.random.Generator, x: pc.Expression, _: pc.Expression) -> pc.E
         return pc.take(x, rows)
     labels = rng.integers(0, int(x.shape[-1]), tuple(int(k) for k in x.shape[:-1]))
     return pc.pick(x, pc.constant(labels))
+
+
+KINDS = {"unary": _unary, "binary": _binary, "reduce": _reduce, "move": _move, "product": _product, "index": _index,
+         "where": _where, "window": _window, "large": _large}  # fmt: skip

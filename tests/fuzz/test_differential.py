@@ -8,6 +8,8 @@ import pytest
 import pellucid as pc
 from fuzz.graphs import random_graph
 from pellucid.backends.reference import evaluate
+from pellucid.core.traversal import topological
+from pellucid.schedule.contraction import BLOCKED_WORK
 
 SHORT, LONG, PART = 200, 20_000, 20
 
@@ -85,7 +87,16 @@ def test_engines_agree_at_length(part):
 
 def test_graphs_are_not_trivial():
     """The generator reaches every family, or agreement would mean little."""
-    from pellucid.core.traversal import topological
-
     seen = {n.operation.kind for seed in range(40) for n in topological([random_graph(seed).array])}
-    assert seen >= {"elementwise", "reduction", "movement", "product", "indexing", "source"}
+    assert seen >= {"elementwise", "reduction", "movement", "product", "indexing", "source", "convolution"}
+
+
+def test_some_products_and_convolutions_run_in_blocks():
+    """And so the code for large ones is part of what agrees."""
+    large = set()
+    for seed in range(SHORT):
+        for n in topological([random_graph(seed).array, random_graph(seed).scalar]):
+            if n.operation.kind == "product":
+                work = np.prod(n.shape) * (n.inputs[0].shape[-2 if n.attribute("transpose_left") else -1])
+                large |= {seed} if work >= BLOCKED_WORK else set()
+    assert len(large) >= 5, large

@@ -62,6 +62,8 @@ def carried(current: Expression) -> Iterator[tuple[Axis, Axis]]:
         yield from (((current, k), (current.inputs[0], axis)) for k, axis in enumerate(kept))
     elif operation.kind == "product":
         yield from _carried_by_product(current)
+    elif operation.kind == "convolution":
+        yield from _carried_by_convolution(current)
     elif operation.kind == "movement":
         yield from _carried_by_movement(current)
     elif operation.kind == "indexing":
@@ -79,6 +81,16 @@ def _carried_by_product(current: Expression) -> Iterator[tuple[Axis, Axis]]:
     yield (current, last - 2), (left, last + m)
     yield (current, last - 1), (right, last + n)
     yield (left, last + k), (right, last + l)
+
+
+def _carried_by_convolution(current: Expression) -> Iterator[tuple[Axis, Axis]]:
+    x, other = current.inputs
+    is_gradient = current.operation.name == "convolution_weight_gradient"
+    kernel, output = (current, other) if is_gradient else (other, current)
+    yield (output, 0), (x, 0)
+    yield (output, output.ndim - 1), (kernel, kernel.ndim - 1)
+    if current.attribute("groups") == 1:
+        yield (kernel, kernel.ndim - 2), (x, x.ndim - 1)
 
 
 def _carried_by_movement(current: Expression) -> Iterator[tuple[Axis, Axis]]:

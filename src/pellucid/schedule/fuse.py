@@ -6,56 +6,27 @@ same pace (the same multiple of v) and what they touch in a pass fits into one s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
 
 from ..core.indices import Index, loop_variable
+from .access import Access, Change, Touches, accesses, change_accesses, conflict, same_pace
+from .contraction import with_body
 from .loops import (
     Buffer,
+    Contraction,
     Load,
     Loop,
-    Product,
     Program,
-    Reduce,
     Statement,
     Store,
-    Value,
     extents,
     leaves,
     loads,
-    map_value,
     reads,
     replace_variables,
 )
 
 MOST_MOVED = 8
-
-
-Change = Callable[[Buffer, Index], tuple[Buffer, Index]]
-
-
-@dataclass(unsafe_hash=True, repr=False)
-class Access:
-    """One touch of a buffer; ``index`` is None where data decides which element."""
-
-    index: Index | None
-    writes: bool
-
-
-Touches = dict[Buffer, set[Access]]
-
-
-def accesses(statements: Iterable[Statement]) -> Touches:
-    """Return what statements touch."""
-    found: Touches = {}
-    for leaf in leaves(list(statements)):
-        whole = isinstance(leaf, Product)
-        scattered = whole or (isinstance(leaf, Reduce) and leaf.row is not None)
-        found.setdefault(leaf.buffer, set()).add(Access(None if scattered else leaf.index, True))
-        for load in reads(leaf):
-            index = None if whole or load.row else load.index
-            found.setdefault(load.buffer, set()).add(Access(index, False))
-    return found
 
 
 def fuse(statements: Sequence[Statement]) -> list[Statement]:
@@ -78,18 +49,19 @@ def _place(into: list[Statement], touched: list[Touches], new: Statement, outer:
     touches = accesses([new])
     position, early, ahead = len(into), _moves_early(new), list[int]()
     for k in reversed(range(len(into))):
-        blocked = any(_conflict(touched[k], touched[other]) for other in ahead)
-        gains = early or touched[k].keys() & touches.keys()  # else each may run in the order of its own memory
+        blocked = any(conflict(touched[k], touched[other]) for other in ahead)
+        common = touched[k].keys() & touches.keys()
+        gains = early or any(b.size > 1 for b in common)  # else each may run in the order of its own memory
         fused = None if blocked or not gains else _fused(into[k], touched[k], new, early, outer)
         if fused is not None:
             into[k], touched[k] = fused, accesses([fused])
             order = [*reversed(ahead), *(j for j in range(k, len(into)) if j not in ahead)]
             into[k:], touched[k:] = [into[j] for j in order], [touched[j] for j in order]
             return
-        if blocked or _conflict(touched[k], touches):
+        if blocked or conflict(touched[k], touches):
             ahead.append(k)
-            if len(ahead) > MOST_MOVED or not _moves_early(into[k]):
-                break
+            if len(ahead) > MOST_MOVED or not (_moves_early(into[k]) or isinstance(into[k], Store)):
+                break  # a single number, such as a count of steps, may be stored for good earlier
         elif not ahead:
             position = k
     if not early:
@@ -98,8 +70,10 @@ def _place(into: list[Statement], touched: list[Touches], new: Statement, outer:
     touched.insert(position, touches)
 
 
-def _fused(old: Statement, touched: Touches, new: Statement, early: bool, outer: dict[str, int]) -> Loop | None:
-    """Return one loop of two, or None where they may not be one; ``touched`` is what the old one touches."""
+def _fused(old: Statement, touched: Touches, new: Statement, early: bool, outer: dict[str, int]) -> Statement | None:
+    """Return one statement of two, or None where they may not be one; ``touched`` is what the old one touches."""
+    if isinstance(old, Contraction):
+        return with_body(old, new)
     if not (isinstance(old, Loop) and isinstance(new, Loop) and _same_axis(old, new) and early <= _moves_early(old)):
         return None
     renamed = replace_variables(new, {new.variable: loop_variable(old.variable)})
@@ -119,11 +93,6 @@ def _moves_early(statement: Statement) -> bool:
     return all(leaf.buffer.place != "output" and leaf.buffer.updates is None for leaf in leaves([statement]))
 
 
-def _conflict(one: Touches, other: Touches) -> bool:
-    shared = one.keys() & other.keys()
-    return any(a.writes for buffer in shared for a in (*one[buffer], *other[buffer]))
-
-
 def _may_fuse(old: Loop, first: Touches, new: Loop, outer: dict[str, int]) -> bool:
     second = accesses(new.body)
     picking = rows(new.body)
@@ -132,7 +101,7 @@ def _may_fuse(old: Loop, first: Touches, new: Loop, outer: dict[str, int]) -> bo
     sizes = {**outer, **extents([old, new])}
     for buffer in first.keys() & second.keys():
         pairs = [(a, b) for a in first[buffer] for b in second[buffer] if a.writes or b.writes]
-        if not all(_same_pace(a.index, b.index, old.variable, outer, sizes) for a, b in pairs):
+        if not all(same_pace(a.index, b.index, old.variable, outer, sizes) for a, b in pairs):
             return False
     return True
 
@@ -141,19 +110,6 @@ def rows(statements: Sequence[Statement]) -> set[Buffer]:
     """Return the buffers whose elements pick rows of others."""
     picked = [load.row for leaf in leaves(statements) for load in reads(leaf) if load.row]
     return {load.buffer for row in picked for load in loads(row.value)}
-
-
-def _same_pace(a: Index | None, b: Index | None, variable: str, outer: dict[str, int], sizes: dict[str, int]) -> bool:
-    if a is None or b is None:
-        return False
-    pace = a.coefficient(variable)
-    if not pace or pace != b.coefficient(variable):
-        return False
-    if any(a.coefficient(o) != b.coefficient(o) for o in outer):
-        return False
-    fixed = {name: Index() for name in (*outer, variable)}
-    spans = [i.replace(fixed).span(sizes.__getitem__) for i in (a, b)]
-    return max(high for _, high in spans) - min(low for low, _ in spans) < abs(pace)
 
 
 def make_private(statements: list[Statement], shared: set[Buffer]) -> list[Statement]:
@@ -195,31 +151,11 @@ def _shrink(loop: Loop, buffer: Buffer, touches: set[Access], sizes: dict[str, i
     return changed
 
 
-def change_accesses(statement: Statement, buffer: Buffer, change: Change) -> Statement:
-    """Return a statement with every touch of a buffer replaced: ``change(buffer, index)`` gives both anew."""
-
-    def load(old: Load) -> Value:
-        if old.buffer is not buffer:
-            return old
-        target, index = change(old.buffer, old.index)
-        return Load(target, index, old.row)
-
-    if isinstance(statement, Loop):
-        return replace(statement, body=[change_accesses(s, buffer, change) for s in statement.body])
-    target, index = statement.buffer, statement.index
-    if target is buffer:
-        target, index = change(target, index)
-    if isinstance(statement, Product):
-        left, right = map_value(statement.left, load), map_value(statement.right, load)
-        assert isinstance(left, Load) and isinstance(right, Load)
-        return replace(statement, left=left, right=right, buffer=target, index=index)
-    return replace(statement, buffer=target, index=index, value=map_value(statement.value, load))
-
-
-def update_in_place(program: Program, parameters: dict[object, Buffer]) -> None:
+def update_in_place(program: Program) -> None:
     """Let new values be written straight into their parameters, where nothing reads the old value later."""
     for buffer in [b for b in program.buffers if b.updates is not None]:
-        parameter = parameters[buffer.updates]
+        parameter = buffer.updates
+        assert parameter is not None
         if parameter not in program.buffers:
             program.buffers.append(parameter)
         if _read_before_written(program.each, parameter, buffer):
@@ -253,6 +189,6 @@ def _read_before_written(statements: Sequence[Statement], parameter: Buffer, new
                 continue
             at_write = k == first and len(writes) == 1 and load.row is None and load.index == leaf.index
             earlier = k < first and load.row is None and load.index == order[first].index
-            if not (at_write or earlier) or isinstance(order[first], Product):
+            if not (at_write or earlier) or isinstance(order[first], Contraction):
                 return False
     return True

@@ -1,10 +1,12 @@
 """The loop IR, whole, on one page.
 
     Program   = buffers · once: Statement*  · each: Statement*        (once a call; once a step)
-    Statement = Loop(variable, extent, body: Statement*, mode)        mode: serial | unrolled | vector
+    Statement = Loop(variable, extent, body: Statement*, mode)        mode: serial | unrolled | vector | parts
               | Store(buffer, index, value)                           buffer[index] = value
               | Reduce(operation, buffer, index, value)               buffer[index] = operation(buffer[index], value)
-              | Product(m, n, k, left, right, buffer, index)          buffer[m, n] = Σₖ left[m, k] · right[k, n]
+              | Contraction(rows, columns, shared, left, right,       buffer[m, n] = Σₖ left[m, k] · right[k, n], for
+                            buffer, index, clips, body)               groups of variables m, n, k; then body
+    Clip      = low ≤ index < high                                    elsewhere the factors are zeros nobody stored
     Value     = Load(buffer, index, row?)                             row: a table row picked by data, clamped
               | Apply(operation, values, attributes, dtype)           an elementwise operation's body
               | Literal(number, dtype)
@@ -23,7 +25,7 @@ as much).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal as OneOf
 
 from ..core.expression import Expression
@@ -31,14 +33,15 @@ from ..core.indices import Index
 from ..core.operation import Attributes, Operation
 
 Place = OneOf["input", "parameter", "constant", "output", "arena", "private"]
-Mode = OneOf["serial", "unrolled", "vector"]
+Mode = OneOf["serial", "unrolled", "vector", "parts"]
 
 
 @dataclass(eq=False, repr=False)
 class Buffer:
     """Memory for the elements of one expression.
 
-    ``number`` counts inputs, parameters and outputs; ``updates`` is the parameter it is the new value of.
+    ``number`` counts inputs, parameters and outputs; ``updates`` is the memory of the parameter whose new value it is;
+    ``holds`` is the expression, by which one finds the lines that it came from.
     """
 
     name: str
@@ -47,7 +50,8 @@ class Buffer:
     place: Place
     number: int = 0
     data: bytes = b""
-    updates: Expression | None = None
+    updates: Buffer | None = None
+    holds: Expression | None = None
 
     def __str__(self) -> str:
         return self.name
@@ -118,12 +122,13 @@ Value = Load | Apply | Literal | Position | Draw
 
 @dataclass(eq=False, repr=False)
 class Loop:
-    """``extent`` passes of a body, the variable counting from 0."""
+    """``extent`` passes of a body, the variable counting from 0; ``parallel`` if threads share the passes out."""
 
     variable: str
     extent: int
     body: list[Statement]
     mode: Mode = "serial"
+    parallel: bool = False
 
 
 @dataclass(eq=False, repr=False)
@@ -146,20 +151,45 @@ class Reduce:
     row: Row | None = None
 
 
-@dataclass(eq=False, repr=False)
-class Product:
-    """A matrix product; the variables m, n, k occur in the indices of its operands and its target."""
+Axes = tuple[tuple[str, int], ...]
 
-    m: tuple[str, int]
-    n: tuple[str, int]
-    k: tuple[str, int]
+
+@dataclass(unsafe_hash=True, repr=False)
+class Clip:
+    """Where factors are stored at all: ``low <= index < high``, over one variable of rows and one that is summed."""
+
+    index: Index
+    low: int
+    high: int
+
+
+@dataclass(eq=False, repr=False)
+class Contraction:
+    """Products summed over shared variables: matrix products, convolutions and their gradients.
+
+    The axes are pairs (variable, extent), the outermost first. ``body`` is what is done with each element of the
+    result as soon as it is finished, its loops being those over rows and columns; where ``kept`` is false only the
+    body sees the result.
+    """
+
+    rows: Axes
+    columns: Axes
+    shared: Axes
     left: Load
     right: Load
     buffer: Buffer
     index: Index
+    clips: tuple[Clip, ...] = ()
+    body: list[Statement] = field(default_factory=list)
+    kept: bool = True
+
+    @property
+    def axes(self) -> Axes:
+        """All of its axes."""
+        return (*self.rows, *self.columns, *self.shared)
 
 
-Statement = Loop | Store | Reduce | Product
+Statement = Loop | Store | Reduce | Contraction
 
 
 @dataclass(eq=False, repr=False)
@@ -186,18 +216,20 @@ def loads(value: Value) -> Iterator[Load]:
             stack.extend(current.values)
 
 
-def leaves(statements: Sequence[Statement]) -> Iterator[Store | Reduce | Product]:
-    """Yield the statements that do something, in order."""
+def leaves(statements: Sequence[Statement]) -> Iterator[Store | Reduce | Contraction]:
+    """Yield the statements that do something, in order; what is done with a contraction's elements comes after it."""
     for statement in statements:
         if isinstance(statement, Loop):
             yield from leaves(statement.body)
         else:
             yield statement
+            if isinstance(statement, Contraction):
+                yield from leaves(statement.body)
 
 
-def reads(leaf: Store | Reduce | Product) -> Iterator[Load]:
+def reads(leaf: Store | Reduce | Contraction) -> Iterator[Load]:
     """Yield what a statement reads, what it combines with included."""
-    if isinstance(leaf, Product):
+    if isinstance(leaf, Contraction):
         yield from loads(leaf.left)
         yield from loads(leaf.right)
         return
@@ -215,8 +247,8 @@ def extents(statements: Sequence[Statement]) -> dict[str, int]:
         if isinstance(statement, Loop):
             found[statement.variable] = statement.extent
             found.update(extents(statement.body))
-        elif isinstance(statement, Product):
-            found.update([statement.m, statement.n, statement.k])
+        elif isinstance(statement, Contraction):
+            found.update(statement.axes)
     return found
 
 
@@ -248,8 +280,14 @@ def replace_variables(statement: Statement, values: dict[str, Index]) -> Stateme
         return Reduce(statement.operation, statement.buffer, index, _replace(statement.value, values), row)
     left, right = (_replace(v, values) for v in (statement.left, statement.right))
     assert isinstance(left, Load) and isinstance(right, Load)
-    index = statement.index.replace(values)
-    return Product(statement.m, statement.n, statement.k, left, right, statement.buffer, index)
+    return replace(
+        statement,
+        left=left,
+        right=right,
+        index=statement.index.replace(values),
+        clips=tuple(Clip(c.index.replace(values), c.low, c.high) for c in statement.clips),
+        body=[replace_variables(s, values) for s in statement.body],
+    )
 
 
 def _replace(value: Value, values: dict[str, Index]) -> Value:

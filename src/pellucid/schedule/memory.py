@@ -9,8 +9,22 @@ import numpy as np
 
 from ..core.errors import InternalError
 from ..core.indices import Index, loop_variable
-from .fuse import accesses
-from .loops import Buffer, Load, Loop, Product, Program, Statement, Store, Value, extents, leaves, map_value, reads
+from .access import accesses
+from .loops import (
+    Buffer,
+    Clip,
+    Contraction,
+    Load,
+    Loop,
+    Program,
+    Statement,
+    Store,
+    Value,
+    extents,
+    leaves,
+    map_value,
+    reads,
+)
 
 LINE = 64
 WIDEST_PACKED = 64
@@ -47,7 +61,7 @@ def _packed(statement: Statement, packed: dict[tuple[Buffer, int], Buffer]) -> S
             return old
         key = (old.buffer, width)
         if key not in packed:
-            packed[key] = Buffer(f"{old.buffer} by column", old.dtype, old.buffer.size, "arena")
+            packed[key] = Buffer(f"{old.buffer} by column", old.dtype, old.buffer.size, "arena", holds=old.buffer.holds)
         return Load(packed[key], loop_variable(variable) + rest * (old.buffer.size // width))
 
     return replace(statement, body=[_change(s, load) for s in statement.body])
@@ -56,7 +70,7 @@ def _packed(statement: Statement, packed: dict[tuple[Buffer, int], Buffer]) -> S
 def _change(statement: Statement, load: object) -> Statement:
     if isinstance(statement, Loop):
         return replace(statement, body=[_change(s, load) for s in statement.body])
-    if isinstance(statement, Product):
+    if isinstance(statement, Contraction):
         return statement
     return replace(statement, value=map_value(statement.value, load))
 
@@ -73,19 +87,20 @@ def plan_arena(program: Program) -> None:
         if buffer.place == "arena":
             lives[buffer] = (-1, len(program.each))
     placed: list[tuple[int, int, tuple[int, int]]] = []
-    for buffer in sorted(lives, key=lambda b: (-_bytes(b), lives[b], b.name)):
+    for buffer in sorted(lives, key=lambda b: (-room(b), lives[b], b.name)):
         start, end = lives[buffer]
         offset = 0
         for low, high, (first, last) in sorted(placed):
-            if first <= end and start <= last and low < offset + _bytes(buffer) and offset < high:
+            if first <= end and start <= last and low < offset + room(buffer) and offset < high:
                 offset = high
-        placed.append((offset, offset + _bytes(buffer), (start, end)))
+        placed.append((offset, offset + room(buffer), (start, end)))
         program.arena[buffer] = offset
     program.arena_bytes = max((high for _, high, _ in placed), default=0)
     program.buffers = [b for b in program.buffers if b.place != "arena" or b in program.arena]
 
 
-def _bytes(buffer: Buffer) -> int:
+def room(buffer: Buffer) -> int:
+    """Return how many bytes of the arena a buffer takes: whole lines of the cache."""
     return -(-(max(buffer.size, 1) * np.dtype(buffer.dtype).itemsize) // LINE) * LINE
 
 
@@ -93,12 +108,27 @@ def check_bounds(statements: Sequence[Statement]) -> None:
     """Prove that every access stays inside its buffer, by interval arithmetic; raise InternalError if one may not."""
     sizes = extents(statements)
     for leaf in leaves(statements):
+        clips = leaf.clips if isinstance(leaf, Contraction) else ()
         targets = [Load(leaf.buffer, leaf.index, getattr(leaf, "row", None)), *reads(leaf)]
         for load in targets:
-            low, high = load.index.span(sizes.__getitem__)
+            low, high = _span(load.index, clips, sizes)
             if load.row:
                 high += load.row.stride * (load.row.limit - 1)
             if low < 0 or high >= load.buffer.size or (load.row and load.row.limit < 1):
                 raise InternalError(
                     f"{load.buffer}[{load.index}] reaches {low} to {high} of {load.buffer.size} elements"
                 )
+
+
+def _span(index: Index, clips: Sequence[Clip], sizes: dict[str, int]) -> tuple[int, int]:
+    """Return the smallest and the largest value of an index, knowing that what is outside a clip is not touched."""
+    low = high = 0
+    for clip in clips:
+        name, step = clip.index.terms[0]
+        factor = index.coefficient(name) // step
+        if factor and all(index.coefficient(v) == c * factor for v, c in clip.index.terms):
+            index = index - clip.index * factor
+            ends = (clip.low * factor, (clip.high - 1) * factor)
+            low, high = low + min(ends), high + max(ends)
+    first, last = index.span(sizes.__getitem__)
+    return low + first, high + last

@@ -1,14 +1,21 @@
-"""Expressions to loops: lower, fuse, make private, update in place, choose lanes, plan memory, prove bounds."""
+"""Expressions to loops: the passes in order.
+
+Lower, fuse, make private, update in place, cut sums, choose lanes, share out, plan memory, prove bounds.
+"""
 
 from __future__ import annotations
 
 from ..core.expression import Expression
+from ..core.origins import origin_of
 from ..core.traversal import rebuild, transform
 from ..step import Step
-from .fuse import accesses, fuse, make_private, update_in_place
+from .access import accesses
+from .contraction import tidy
+from .fuse import fuse, make_private, update_in_place
 from .loops import Program
 from .lower import Lowering
 from .memory import check_bounds, pack_inputs, plan_arena
+from .share import cut_sums, share_out
 from .vectorise import vectorise
 
 
@@ -21,9 +28,12 @@ def schedule(step: Step) -> Program:
     once, each = make_private(once, set(then)), make_private(each, set(first))
     touched = dict.fromkeys([*accesses(once), *accesses(each)])
     program = Program(once, each, [b for b in touched if b.place != "private"])
-    update_in_place(program, {p: lowering.buffers[p] for p, _ in step.updates})
+    update_in_place(program)
+    tidy(program)
+    cut_sums(program)
     program.once, program.each = vectorise(program.once), vectorise(program.each)
     pack_inputs(program)
+    share_out(program)
     plan_arena(program)
     check_bounds(program.once)
     check_bounds(program.each)
@@ -36,7 +46,11 @@ def expand(roots: list[Expression]) -> list[Expression]:
     def change(old: Expression, inputs: tuple[Expression, ...]) -> Expression:
         new = rebuild(old, inputs)
         while new.operation.expand:
-            new = new.operation.expand(*new.inputs, **dict(new.attributes))
+            with origin_of(old):
+                simpler = new.operation.expand(*new.inputs, **dict(new.attributes))
+            if simpler is new:
+                break
+            new = simpler
         return new
 
     return transform(roots, change)

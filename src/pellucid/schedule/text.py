@@ -8,12 +8,12 @@ from ..core.notation import number
 from ..core.operation import Notation
 from .loops import (
     Apply,
+    Contraction,
     Draw,
     Literal,
     Load,
     Loop,
     Position,
-    Product,
     Program,
     Reduce,
     Row,
@@ -40,6 +40,11 @@ def program_text(program: Program) -> str:
     return "\n".join(lines) + "\n"
 
 
+def statements_text(statements: Sequence[Statement]) -> str:
+    """Return statements as text."""
+    return "\n".join(_block(statements, ""))
+
+
 def kernels(statements: Sequence[Statement]) -> list[list[Statement]]:
     """Group statements into kernels: each main loop or product, with the small statements around it."""
     groups: list[list[Statement]] = []
@@ -57,7 +62,7 @@ def kernels(statements: Sequence[Statement]) -> list[list[Statement]]:
 
 def is_main(statement: Statement) -> bool:
     """Whether a statement does the work of a step: a product, or a loop of many passes in all."""
-    if any(isinstance(leaf, Product) for leaf in leaves([statement])):
+    if any(isinstance(leaf, Contraction) for leaf in leaves([statement])):
         return True
     return _work(statement) > SMALL_LOOP
 
@@ -79,8 +84,18 @@ def _block(statements: Sequence[Statement], indent: str) -> Iterator[str]:
             at = f"{s.index}{_row(s.row)}"
             yield f"{indent}{s.buffer}[{at}] {s.operation.name}= {value_text(s.value)}"
         else:
-            sizes = " x ".join(str(n) for _, n in (s.m, s.n, s.k))
-            yield f"{indent}{s.buffer}[{s.index}] = product {sizes} of {value_text(s.left)} and {value_text(s.right)}"
+            yield from _contraction(s, indent)
+
+
+def _contraction(s: Contraction, indent: str) -> Iterator[str]:
+    sizes = " x ".join("·".join(str(n) for _, n in axes) or "1" for axes in (s.rows, s.columns, s.shared))
+    place = "" if s.kept else "each "
+    yield f"{indent}{place}{s.buffer}[{s.index}] = product {sizes} of {value_text(s.left)} and {value_text(s.right)}"
+    for clip in s.clips:
+        yield f"{indent}  where {clip.low} <= {clip.index} < {clip.high}"
+    if s.body:
+        yield f"{indent}  then:"
+        yield from _block(s.body, indent + "    ")
 
 
 def _row(row: Row | None) -> str:

@@ -7,19 +7,17 @@ axes unrolled into registers. A loop over rows with long rows inside becomes lan
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from ..core.indices import Index
+from .access import indices_of, value_indices
 from .loops import (
-    Apply,
-    Draw,
+    Contraction,
     Load,
     Loop,
-    Position,
-    Product,
     Reduce,
     Statement,
     Store,
-    Value,
     leaves,
     reads,
     replace_variables,
@@ -33,7 +31,13 @@ MOST_PRIVATE_BYTES = 1 << 17
 
 def vectorise(statements: Sequence[Statement]) -> list[Statement]:
     """Return the statements with every loop's mode decided."""
-    return [_decide(_collapse(_ordered(s))) if isinstance(s, Loop) else s for s in statements]
+    return [_vectorised(s) if isinstance(s, Loop) else s for s in statements]
+
+
+def _vectorised(loop: Loop) -> Loop:
+    if loop.mode == "parts":
+        return replace(loop, body=vectorise(loop.body))
+    return _decide(_collapse(_ordered(loop)))
 
 
 def _ordered(loop: Loop) -> Loop:
@@ -62,42 +66,18 @@ def _collapse(loop: Loop) -> Loop:
     if len(body) != 1 or not isinstance(body[0], Loop):
         return loop
     inner = body[0]
-    if any(isinstance(leaf, Product) for leaf in leaves([inner])):
+    if any(isinstance(leaf, Contraction) for leaf in leaves([inner])):
         return loop
-    indices = [i for leaf in leaves([inner]) for i in _indices(leaf)]
+    indices = [i for leaf in leaves([inner]) for i in indices_of(leaf)]
     if any(i.coefficient(loop.variable) != inner.extent * i.coefficient(inner.variable) for i in indices):
         return loop
     merged = [replace_variables(s, {loop.variable: Index()}) for s in inner.body]
     return Loop(inner.variable, loop.extent * inner.extent, merged)
 
 
-def _indices(leaf: Statement) -> Iterator[Index]:
-    assert not isinstance(leaf, Loop | Product)
-    yield leaf.index
-    yield from _value_indices(leaf.value)
-    if isinstance(leaf, Reduce) and leaf.row:
-        yield from _value_indices(leaf.row.value)
-
-
-def _value_indices(value: Value) -> Iterator[Index]:
-    stack = [value]
-    while stack:
-        current = stack.pop()
-        if isinstance(current, Load):
-            yield current.index
-            if current.row:
-                stack.append(current.row.value)
-        elif isinstance(current, Apply):
-            stack.extend(current.values)
-        elif isinstance(current, Position):
-            yield current.index
-        elif isinstance(current, Draw):
-            yield current.element
-
-
 def _decide(loop: Loop) -> Loop:
     inside = list(leaves(loop.body))
-    if any(isinstance(leaf, Product) for leaf in inside):
+    if any(isinstance(leaf, Contraction) for leaf in inside):
         return _serial(loop)
     if _is_serial(loop, inside):
         return _serial(loop)
@@ -120,7 +100,7 @@ def _is_serial(loop: Loop, inside: Sequence[Statement]) -> bool:
 
 def _depends(leaf: Reduce, variable: str) -> bool:
     assert leaf.row is not None
-    picked = any(variable in i.variables for i in _value_indices(leaf.row.value))
+    picked = any(variable in i.variables for i in value_indices(leaf.row.value))
     return picked or variable not in leaf.index.variables
 
 

@@ -1,0 +1,303 @@
+"""What is stored, and how it lies in memory; everything else is computed where it is read.
+
+An expression is *stored* if something must find it in memory: results of reductions, products and placements, what
+several others read, what a reshape or a product reads, outputs and updates.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ..core.dtypes import is_float
+from ..core.expression import Expression, Parameter
+from ..core.indices import Index
+from ..core.traversal import topological, users
+from ..operations.source import is_constant, scalar_value
+from ..step import Step
+from .axes import Axis, AxisClasses, reshape_groups
+from .loops import Buffer
+
+DEEPEST_INLINE = 24
+NESTED_WORK = 256
+NESTED_TOTAL = 4096
+MOST_PICKED = 4096
+READ_IN_PLACE = 1 << 21
+MEMORY = ("variable", "parameter", "constant")
+
+
+class Layout:
+    """What of a step is stored, and how it lies in memory."""
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self.order = topological(step.roots)
+        self.readers = users(self.order)
+        self.classes = AxisClasses(self.order)
+        self.rank = self._rank_classes()
+        self.views = {n for n in self.order if is_reshape(n) and not is_affine(n)}
+        self.drawn: dict[Expression, bool] = {}
+        self.stored = self._choose_stored()
+        self.buffers: dict[Expression, Buffer] = {}
+        self.layouts: dict[Expression, tuple[int, ...]] = {}
+        self.padded = {n: p for n in self.order if (p := self._padded_copy(n)) is not None}
+        self.invariant = self._find_invariant()
+
+    def _numbers_first(self) -> list[Expression]:
+        """Return the order with single numbers that are made of such alone ahead, so that nothing waits for them."""
+        numbers: set[Expression] = set()
+        for current in self.order:
+            if count(current) == 1 and all(i in numbers for i in current.inputs):
+                numbers.add(current)
+        return sorted(self.order, key=lambda current: current not in numbers)
+
+    # what is stored
+
+    def _choose_stored(self) -> set[Expression]:
+        roots = set(self.step.roots)
+        stored: set[Expression] = set()
+        depth: dict[Expression, int] = {}
+        costly: dict[Expression, bool] = {}  # whether what is computed where it is read has an expensive part
+        for current in self.order:
+            inline = [i for i in current.inputs if i not in stored]
+            depth[current] = 1 + max((depth[i] for i in inline), default=0)
+            costly[current] = not current.operation.facts.cheap or any(costly[i] for i in inline)
+            if self._must_store(current, roots, costly[current]) or (
+                current.inputs and depth[current] > DEEPEST_INLINE
+            ):
+                stored.add(current)
+        for current in self.order:  # what must be found in memory by its readers
+            if current in self.views or current.operation.kind == "indexing":
+                stored.update({current.inputs[0]} - self.views)
+            elif current.operation.kind in ("product", "convolution"):
+                behind = [self._memory_behind(operand) for operand in current.inputs]
+                stored.update(base for base in behind if not is_inline_source(base))
+        return stored - self.views
+
+    def _must_store(self, current: Expression, roots: set[Expression], costly: bool) -> bool:
+        operation = current.operation
+        if current in self.views:
+            return False  # a view: its input is stored
+        if current in roots and operation.kind != "source":
+            return True
+        if operation.kind in ("source", "movement"):
+            return current.operation.name in MEMORY and not is_inline_source(current) or bool(operation.write)
+        if operation.kind in ("reduction", "product", "convolution") or operation.name == "scatter_add":
+            return True
+        if self._is_read_in_place(current) or self._is_drawn(current):
+            return False
+        readers = self.readers[current]
+        wider = any(count(r) > count(current) for r in readers if r.operation.kind != "reduction")
+        return len(readers) > 1 and not _is_trivial(current) or (wider and costly)
+
+    def _is_read_in_place(self, current: Expression) -> bool:
+        """Whether it is rows of an input or a parameter that products, and nobody else, read where they lie."""
+        if current.operation.name != "take" or current.ndim != 2 or current.inputs[1].ndim != 1:
+            return False
+        table, rows = current.inputs
+        readers = self.readers[current]
+        alone = all(r.operation.kind == "product" and self._is_middling(product_axes(r)) for r in readers)
+        return alone and table.operation.name in ("variable", "parameter") and count(rows) <= MOST_PICKED
+
+    def _is_drawn(self, current: Expression) -> bool:
+        """Whether it is made of random numbers and single ones alone: each reader draws it again."""
+        operation = current.operation
+        if operation.kind == "random":
+            drawn = is_float(current.dtype)
+        else:
+            numbers = [count(i) == 1 and not i.inputs for i in current.inputs]
+            chain = [self.drawn.get(i, False) for i in current.inputs]
+            cheap = operation.kind == "elementwise" and operation.facts.cheap
+            drawn = cheap and any(chain) and all(a or b for a, b in zip(numbers, chain, strict=True))
+        self.drawn[current] = drawn
+        return drawn
+
+    def _is_middling(self, axes: Sequence[Axis]) -> bool:
+        """Whether a product has loops of its own, but not so many that copying the rows it reads would not matter."""
+        work = math.prod(int_size(expression.shape[axis]) for expression, axis in axes)
+        return not self.is_nested(axes) and work <= READ_IN_PLACE
+
+    def _memory_behind(self, operand: Expression) -> Expression:
+        """What an operand of a product is a view of, through movements that are only strides, or picked rows."""
+        while operand.operation.read or (is_reshape(operand) and is_affine(operand)):
+            (operand,) = operand.inputs
+        return operand.inputs[1] if self._is_read_in_place(operand) else operand
+
+    def _find_invariant(self) -> set[Expression]:
+        """What is worth computing once a call: it depends on the inputs alone, and is more than a few comparisons."""
+        roots = set(self.step.roots)
+        fixed: set[Expression] = set()
+        worth: set[Expression] = set()
+        for current in self.order:
+            source = current.operation.kind == "source" and not isinstance(current, Parameter)
+            inner = current.inputs and all(i in fixed for i in current.inputs) and current.operation.kind != "random"
+            if current in roots:
+                continue  # stored anew at every step, and with it what reads it
+            if source or inner:
+                fixed.add(current)
+            costly = current.operation.kind in ("reduction", "product", "indexing") or not current.operation.facts.cheap
+            if inner and (costly or any(i in worth for i in current.inputs)):
+                worth.add(current)
+        return set(topological(worth))
+
+    # buffers
+
+    def _declare(self, current: Expression) -> None:
+        name, size = current.name or f"{current.operation.name}{len(self.buffers)}", count(current)
+        if isinstance(current, Parameter):
+            if current not in self.buffers:
+                self._declare_parameter(current)
+        elif current.operation.name == "variable":
+            number = current.attribute("token")
+            self._buffer(current, Buffer(current.name or f"input{number}", current.dtype, size, "input", number))
+        elif current not in self.stored or current in self.padded:
+            return
+        elif is_constant(current):
+            self._buffer(current, Buffer(name, current.dtype, size, "constant", data=current.attribute("data")))
+        elif current in self.step.outputs:
+            number = self.step.outputs.index(current)
+            self._buffer(current, Buffer(f"output{number}", current.dtype, size, "output", number))
+        else:
+            target = next((p for p, new in self.step.updates if new is current), None)
+            buffer = Buffer(
+                f"new {target.name or 'parameter'}" if target is not None else name, current.dtype, size, "arena"
+            )
+            buffer.updates = self.buffers[target] if target is not None else None
+            self._buffer(current, buffer)
+
+    def _padded_copy(self, current: Expression) -> Expression | None:
+        """Return the copy with a border of zeros that something is stored inside of, where others read it as well."""
+        pads = [r for r in self.readers.get(current, ()) if r.operation.name == "pad" and r in self.stored]
+        if len(pads) != 1 or current not in self.stored or current.operation.kind == "source":
+            return None
+        (copy,) = pads
+        viewed = any(r in self.views or r.operation.kind == "indexing" for r in self.readers[current])
+        if viewed or current in self.step.roots or copy in self.step.roots or copy.attribute("value") != 0:
+            return None
+        return copy
+
+    def _share_memory(self) -> None:
+        """Let what has a copy with a border lie inside of that."""
+        for current in reversed(self.order):
+            copy = self.padded.get(current)
+            if copy is not None:
+                self.buffers[current] = self.buffers[copy]
+                self.layouts[current] = self.layouts[copy]
+
+    def _declare_parameter(self, parameter: Parameter) -> None:
+        number = self.step.parameters.index(parameter)
+        name = parameter.name or f"parameter{number}"
+        self._buffer(parameter, Buffer(name, parameter.dtype, count(parameter), "parameter", number))
+
+    def _buffer(self, current: Expression, buffer: Buffer) -> None:
+        buffer.holds = current
+        self.buffers[current] = buffer
+        self.layouts[current] = self._strides(current, buffer)
+
+    def _strides(self, current: Expression, buffer: Buffer) -> tuple[int, ...]:
+        """Row-major strides; in the arena with the outermost loop's axis first, so that a pass owns a piece."""
+        order = list(range(current.ndim))
+        readers = self.readers.get(current, ())
+        viewed = any(r in self.views or r.operation.kind == "indexing" for r in readers)
+        whole = any(self._is_heavy(r) for r in (current, *readers))
+        if buffer.place == "arena" and not (viewed or whole) and order and current not in self.step.roots:
+            first = min(order, key=lambda k: (self._rank((current, k)), k))
+            order.remove(first)
+            order.insert(0, first)
+        strides, step = [0] * current.ndim, 1
+        for axis in reversed(order):
+            strides[axis] = step
+            step *= int_size(current.shape[axis])
+        return tuple(strides)
+
+    def _is_heavy(self, current: Expression) -> bool:
+        """Whether it is a convolution or a product in loops of its own, which go through memory row by row."""
+        kind = current.operation.kind
+        return kind == "convolution" or (kind == "product" and not self.is_nested(product_axes(current)))
+
+    # classes of axes
+
+    def is_nested(self, axes: Sequence[Axis]) -> bool:
+        """Whether a product is small enough to be unrolled in the loop over the axis it shares with others."""
+        extents = [int_size(expression.shape[axis]) for expression, axis in axes]
+        total = math.prod(extents)
+        best = min(range(len(axes)), key=lambda k: self._rank(axes[k]))
+        return total <= NESTED_TOTAL or total <= NESTED_WORK * extents[best]
+
+    def _rank_classes(self) -> dict[Axis, int]:
+        """Number the classes, the one that most statements' loops share first."""
+        votes: dict[Axis, float] = {}
+        for position, current in enumerate(self.order):
+            if current.operation.kind == "source":
+                continue
+            carrying = (current, *current.inputs)
+            axes = [self.classes.of((n, k)) for n in carrying for k in range(n.ndim) if n.shape[k] != 1]
+            for axis in dict.fromkeys(axes):  # not a set: its order depends on addresses, and decides ties
+                votes[axis] = votes.get(axis, 0.0) + 1.0 - position * 1e-9
+        return {axis: k for k, axis in enumerate(sorted(votes, key=lambda a: -votes[a]))}
+
+    def _rank(self, axis: Axis) -> int:
+        if axis[0].shape[axis[1]] == 1:
+            return 1 << 30
+        return self.rank.get(self.classes.of(axis), 1 << 20)
+
+
+def product_axes(current: Expression) -> list[Axis]:
+    """Return the axes that a matrix product loops over: its batch axes, then m, n and k."""
+    left, right = current.inputs
+    m, k = (1, 2) if current.attribute("transpose_left") else (2, 1)
+    n = 2 if current.attribute("transpose_right") else 1
+    batch = [(current, axis) for axis in range(current.ndim - 2)]
+    return [*batch, (left, left.ndim - m), (right, right.ndim - n), (left, left.ndim - k)]
+
+
+def int_size(size: object) -> int:
+    """Return a size that must be a number by now."""
+    assert isinstance(size, int)
+    return size
+
+
+def count(current: Expression) -> int:
+    """Return the number of elements of an expression."""
+    return math.prod(map(int_size, current.shape))
+
+
+def row_major(current: Expression) -> tuple[int, ...]:
+    """Return the strides, in elements, of an expression stored row after row."""
+    strides, step = [], 1
+    for size in reversed(current.shape):
+        strides.append(step)
+        step *= int_size(size)
+    return tuple(reversed(strides))
+
+
+def linear(indices: Sequence[Index], strides: Sequence[int]) -> Index:
+    """Return the offset of an element in memory."""
+    total = Index()
+    for index, stride in zip(indices, strides, strict=True):
+        total = total + index * stride
+    return total
+
+
+def is_reshape(current: Expression) -> bool:
+    """Whether a movement neither reads nor writes: it is the same memory in another shape."""
+    return current.operation.kind == "movement" and not current.operation.read and not current.operation.write
+
+
+def is_affine(current: Expression) -> bool:
+    """Whether a reshape only splits axes, or adds and drops axes of size 1: its reads are indices."""
+    before, after = tuple(map(int_size, current.inputs[0].shape)), tuple(map(int_size, current.shape))
+    return 0 in before or all(len(old) == 1 for old, _ in reshape_groups(before, after))
+
+
+def is_inline_source(current: Expression) -> bool:
+    """Whether a source is no memory: a constant with one value, or a range."""
+    return current.operation.name in ("arange", "axis_size") or scalar_value(current) is not None
+
+
+def _is_trivial(current: Expression) -> bool:
+    """Whether computing it again at each reader is as good as reading it."""
+    if current.operation.kind == "elementwise":
+        sources = all(i.operation.kind == "source" for i in current.inputs)
+        return current.operation.facts.cheap and sources and count(current) == 1
+    return current.operation.kind == "movement"

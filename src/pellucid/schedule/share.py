@@ -1,0 +1,199 @@
+"""Which loops threads share out among them, and where they must wait for each other.
+
+A loop is shared out where no pass touches what another pass writes. A sum over the passes of a large loop is cut into
+a fixed number of parts, each with a sum of its own, which are added up afterwards in order: how it is cut depends on
+the extent alone, and so the result is the same on any number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from ..core.indices import Index, loop_variable
+from ..core.operation import Operation
+from .access import Access, Change, Touches, accesses, change_accesses, conflict, same_pace
+from .contraction import is_blocked
+from .loops import (
+    Buffer,
+    Contraction,
+    Literal,
+    Load,
+    Loop,
+    Program,
+    Reduce,
+    Statement,
+    Store,
+    extents,
+    leaves,
+    reads,
+    replace_variables,
+)
+from .memory import room
+
+SHARED_WORK = 1 << 15  # passes from which a loop is worth sharing out: some microseconds, as threads must meet for it
+CUT_WORK = 1 << 18  # passes from which a sum is worth cutting
+CUT_PRODUCT = 1 << 19  # multiplications from which a product that is not blocked is worth cutting
+MOST_PARTS = 16
+PRODUCT_PARTS = 4
+LARGEST_COPY = 1 << 14  # elements of a sum that each part may have a copy of
+
+
+def cut_sums(program: Program) -> None:
+    """Cut large loops that add up over their passes, and products that are not blocked, into parts."""
+    program.each = [s for k, statement in enumerate(program.each) for s in _cut(statement, program, str(k))]
+
+
+def share_out(program: Program) -> None:
+    """Choose the loops whose passes threads share out."""
+    program.once, program.each = ([_shared(s) for s in part] for part in (program.once, program.each))
+
+
+def is_shared_out(statement: Statement) -> bool:
+    """Whether every thread runs a part of a statement (otherwise the first thread runs all of it)."""
+    return (isinstance(statement, Loop) and statement.parallel) or _shares_itself(statement)
+
+
+def phases(statements: Sequence[Statement], program: Program) -> Iterator[tuple[bool, Statement]]:
+    """Yield the statements in order, each with whether threads must wait for each other before it.
+
+    They must where it touches what another writes, or memory that another buffer had before.
+    """
+
+    def meets(one: Touches, other: Touches) -> bool:
+        return conflict(one, other) or _overlaps(one, other, program)
+
+    since: list[tuple[bool, Touches]] = []
+    for statement in statements:
+        shared, touches = is_shared_out(statement), accesses([statement])
+        waits = any((shared or other_shared) and meets(other, touches) for other_shared, other in since)
+        if waits:
+            since = []
+        since.append((shared, touches))
+        yield waits, statement
+
+
+def _overlaps(one: Touches, other: Touches, program: Program) -> bool:
+    """Whether buffers of two statements lie at one place of the arena, one after the other."""
+    places = [
+        [(program.arena[b], program.arena[b] + room(b), b) for b in t if b in program.arena] for t in (one, other)
+    ]
+    return any(a is not b and low < end and start < high for low, high, a in places[0] for start, end, b in places[1])
+
+
+def _shares_itself(statement: Statement) -> bool:
+    """Whether a statement is a contraction in blocks, or a batch of them: their rows or columns are shared out."""
+    while isinstance(statement, Loop) and len(statement.body) == 1:
+        statement = statement.body[0]
+    return isinstance(statement, Contraction) and is_blocked(statement)
+
+
+def _work(statement: Statement) -> int:
+    """How often anything is stored or added up."""
+    if isinstance(statement, Loop):
+        return statement.extent * sum(map(_work, statement.body))
+    return math.prod(n for _, n in statement.axes) if isinstance(statement, Contraction) else 1
+
+
+def _shared(statement: Statement) -> Statement:
+    if not isinstance(statement, Loop) or _work(statement) < SHARED_WORK or not _is_safe(statement):
+        return statement
+    return replace(statement, mode="serial" if statement.mode == "unrolled" else statement.mode, parallel=True)
+
+
+def _is_safe(loop: Loop) -> bool:
+    """Whether no pass touches what another pass writes, and no statement inside shares itself out."""
+    if any(_shares_itself(leaf) for leaf in leaves(loop.body)):
+        return False
+    sizes = extents([loop])
+    for buffer, touches in _exact_accesses(loop.body).items():
+        if buffer.place == "private" or not any(t.writes for t in touches):
+            continue
+        pairs = [(a, b) for a in touches for b in touches if a.writes]
+        if not all(same_pace(a.index, b.index, loop.variable, (), sizes) for a, b in pairs):
+            return False
+    return True
+
+
+def _exact_accesses(statements: Sequence[Statement]) -> Touches:
+    """Return what statements touch; of a product, which elements of its result (what it reads it does not write)."""
+    found = accesses(statements)
+    for leaf in leaves(statements):
+        if isinstance(leaf, Contraction) and found[leaf.buffer] == {Access(None, True)}:
+            found[leaf.buffer] = {Access(leaf.index, True)}
+    return found
+
+
+def _cut(statement: Statement, program: Program, name: str) -> list[Statement]:
+    if _work(statement) < CUT_WORK or _shares_itself(statement):
+        return [statement]
+    if isinstance(statement, Contraction):
+        return [_product_in_parts(statement, f"part{name}")]
+    if isinstance(statement, Loop) and not _is_safe(statement):
+        return _sum_in_parts(statement, program, name)
+    return [statement]
+
+
+def _product_in_parts(product: Contraction, part: str) -> Statement:
+    """Return a product as a loop over parts of its rows, or of its columns if there are more of these."""
+    (name, extent) = max((*product.rows, *product.columns), key=lambda axis: axis[1])
+    if _work(product) < CUT_PRODUCT or extent % PRODUCT_PARTS:
+        return product
+    chunk = extent // PRODUCT_PARTS
+    moved = replace_variables(product, {name: loop_variable(part) * chunk + loop_variable(name)})
+    assert isinstance(moved, Contraction)
+    rows, columns = (tuple((v, chunk if v == name else n) for v, n in axes) for axes in (moved.rows, moved.columns))
+    return Loop(part, PRODUCT_PARTS, [replace(moved, rows=rows, columns=columns)], "parts", True)
+
+
+def _sum_in_parts(loop: Loop, program: Program, name: str) -> list[Statement]:
+    """Return a loop that adds up over its passes as a loop over parts, and what adds up the parts."""
+    parts = next((p for p in range(min(MOST_PARTS, loop.extent), 3, -1) if loop.extent % p == 0), 1)
+    sums = _sums(loop)
+    if parts == 1 or not sums:
+        return [loop]
+    part, chunk = f"part{name}", loop.extent // parts
+    moved = {loop.variable: loop_variable(part) * chunk + loop_variable(loop.variable)}
+    inner: Statement = replace(loop, extent=chunk, body=[replace_variables(s, moved) for s in loop.body])
+    fills, joins, copies = list[Statement](), list[Statement](), list[Buffer]()
+    for k, (buffer, operation) in enumerate(sums.items()):
+        copy = Buffer(f"{buffer} in parts", buffer.dtype, parts * buffer.size, "arena", holds=buffer.holds)
+        inner = change_accesses(inner, buffer, _into(copy, loop_variable(part) * buffer.size))
+        assert operation.identity is not None
+        fill, join, again = f"f{name}_{k}", f"g{name}_{k}", f"p{name}_{k}"
+        at = loop_variable(part) * buffer.size + loop_variable(fill)
+        nothing = Literal(operation.identity(buffer.dtype), buffer.dtype)
+        fills.append(Loop(fill, buffer.size, [Store(copy, at, nothing)]))
+        value = Load(copy, loop_variable(again) * buffer.size + loop_variable(join))
+        add = Reduce(operation, buffer, loop_variable(join), value)
+        joins.append(Loop(again, parts, [Loop(join, buffer.size, [add])]))
+        copies.append(copy)
+    whole = Loop(part, parts, [*fills, inner], "parts", True)
+    if not _is_safe(whole):
+        return [loop]
+    program.buffers.extend(copies)
+    return [whole, *joins]
+
+
+def _into(copy: Buffer, start: Index) -> Change:
+    return lambda _, index: (copy, start + index)
+
+
+def _sums(loop: Loop) -> dict[Buffer, Operation]:
+    """Return the buffers that all passes add up in, each with its operation; none if one may not be cut."""
+    found: dict[Buffer, Operation] = {}
+    inside = list(leaves(loop.body))
+    for leaf in inside:
+        adds = isinstance(leaf, Reduce) and leaf.row is None and leaf.buffer.place != "private"
+        if adds and loop.variable not in leaf.index.variables:
+            assert isinstance(leaf, Reduce)
+            found[leaf.buffer] = leaf.operation
+    for leaf in inside:
+        adds = isinstance(leaf, Reduce) and leaf.row is None and found.get(leaf.buffer) is leaf.operation
+        if leaf.buffer in found and not adds:
+            return {}
+        read = [load.buffer for load in reads(leaf)]
+        if any(read.count(buffer) > (adds and buffer is leaf.buffer) for buffer in found):
+            return {}
+    return {} if any(buffer.size > LARGEST_COPY for buffer in found) else found
