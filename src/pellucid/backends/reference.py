@@ -10,6 +10,7 @@ import numpy as np
 from ..core.dtypes import is_float
 from ..core.errors import InternalError
 from ..core.expression import Expression, storage_of
+from ..core.memory import bytes_of
 from ..core.traversal import topological
 from ..step import Array, Call, Step
 
@@ -67,6 +68,11 @@ class ReferenceStep:
     def __init__(self, step: Step) -> None:
         self.step = step
         self.draws = [n for n in topological(step.roots) if n.operation.kind == "random"]
+
+    @property
+    def arena_bytes(self) -> int:
+        """How much memory a step takes for the values of its nodes, all of which are kept until it ends."""
+        return bytes_of(n for n in topological(self.step.roots) if n.operation.kind != "source")
 
     def run(self, call: Call, first: int, count: int) -> None:
         """Run some steps of a call."""

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,3 +91,73 @@ def test_names_do_not_tell_programs_apart():
         return step_text(pc.function([x], x * w, updates=[(w, w * 2)]).compiled().rewritten)
 
     assert text("a") == text("b")
+
+
+def test_what_is_kept_is_counted_and_cleared(folder):
+    assert cache.kept() == (str(folder), 0, 0, 0, 256 * 2**20, None, None)
+    assert cache.clear() == 0
+    [compiled(f) for f in (2.0, 3.0)]
+    cache.write(cache.MEASURED + cache.key("peak"), b"{}")
+    (folder / "mine.txt").write_text("not the cache's")
+    found = cache.kept()
+    assert (found.programs, found.measurements) == (2, 1)
+    assert found.bytes == sum(p.stat().st_size for p in folder.glob("*.object"))
+    assert found.oldest <= found.newest
+    assert cache.clear() == 3
+    assert [p.name for p in folder.iterdir()] == ["mine.txt"]
+    assert not compiled(2.0).cached
+
+
+def test_the_least_recently_used_goes_first_when_there_is_too_much(folder, monkeypatch):
+    monkeypatch.setenv("PELLUCID_CACHE_SIZE", "2.5K")
+    names = [cache.key(str(k)) for k in range(3)]
+    for k, name in enumerate(names[:2]):
+        cache.write(name, bytes(1_000))
+        os.utime(folder / f"{name}.object", (k, k))
+    assert cache.read(names[0]) == bytes(1_000), "which makes it the last one used"
+    cache.write(names[2], bytes(1_000))
+    assert [cache.read(name) is not None for name in names] == [True, False, True]
+    assert cache.kept().bytes <= 2_560
+
+
+def test_what_is_larger_than_the_limit_is_not_kept(folder, monkeypatch):
+    monkeypatch.setenv("PELLUCID_CACHE_SIZE", "0")
+    compiled()
+    assert not compiled().cached
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("size", ["large", "-1", "32K,512K", "1X", "1e3"])
+def test_a_limit_that_is_no_size_is_an_error(folder, monkeypatch, size):
+    monkeypatch.setenv("PELLUCID_CACHE_SIZE", size)
+    with pytest.raises(pc.PellucidError, match=r"PELLUCID_CACHE_SIZE, .* is not an amount of memory"):
+        compiled()
+
+
+def test_files_that_nobody_will_finish_are_removed(folder):
+    compiled()
+    for name, used in (("new-old", 0), ("new-now", None)):
+        (folder / name).write_text("")
+        if used is not None:
+            os.utime(folder / name, (used, used))
+    compiled(3.0)
+    assert {p.name for p in folder.glob("new-*")} == {"new-now"}
+
+
+def test_sources_are_told_apart_by_their_text_alone(tmp_path):
+    def text(content, when):
+        (tmp_path / "a.py").write_text(content)
+        os.utime(tmp_path / "a.py", (when, when))
+        return list(program._modules(tmp_path))
+
+    assert text("x = 1", 0) == text("x = 1", 1) != text("x = 2", 1)
+
+
+def test_sources_inside_an_archive_are_the_same(tmp_path):
+    package = Path(program.__file__).parents[2]
+    with zipfile.ZipFile(tmp_path / "pellucid.zip", "w") as archive:
+        for path in package.rglob("*.py"):
+            archive.write(path, path.relative_to(package.parent))
+    inside = zipfile.Path(tmp_path / "pellucid.zip") / "pellucid"
+    for name in program.SOURCES:
+        assert list(program._modules(inside / name)) == list(program._modules(package / name))

@@ -15,8 +15,8 @@ SIZES = st.integers(1, 70) | st.sampled_from([16, 32, 48, 64, 100, 129])
 @pytest.fixture
 def no_nested_products(monkeypatch, cache_folder):
     """Make small products statements of their own too; the cache is a new one, since its keys do not tell."""
-    monkeypatch.setattr("pellucid.schedule.lower.NESTED_TOTAL", 0)
-    monkeypatch.setattr("pellucid.schedule.lower.NESTED_WORK", 0)
+    monkeypatch.setattr("pellucid.schedule.layout.NESTED_TOTAL", 0)
+    monkeypatch.setattr("pellucid.schedule.layout.NESTED_WORK", 0)
 
 
 def product(m, k, n, left, right, dtype):

@@ -6,23 +6,18 @@ an order that depends on the number of lanes alone. A last, incomplete set of la
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ...core.errors import InternalError
 from ...core.indices import Index
+from ...schedule.contraction import is_blocked
 from ...schedule.loops import (
     Apply,
     Buffer,
-    Draw,
-    Literal,
-    Load,
+    Contraction,
     Loop,
-    Position,
-    Product,
     Reduce,
-    Row,
     Statement,
     Store,
     extents,
@@ -30,25 +25,21 @@ from ...schedule.loops import (
     loads,
 )
 from ...schedule.loops import Value as LoopValue
+from ...schedule.share import is_shared_out
 from .arithmetic import Arithmetic, Value, memory_type
-from .contraction import Contraction
+from .blocked import BlockedContraction
+from .blocking import Blocking
+from .elements import Elements, Lanes
+from .microkernel import Tile
+from .product import SmallProduct
+from .target import Target
 from .values import BYTES
 from .writer import Writer
 
 MOST_MASKED_PASSES = 24
 LARGEST_TWICE = 40
 MOST_UNROLLED_JOINS = 32
-ROWS_AHEAD = 4
-
-
-@dataclass
-class Lanes:
-    """The vector loop that is being written: its variable, how many lanes, and which of them count."""
-
-    variable: str
-    count: int
-    base: str | int
-    mask: Value | None
+SUMS_AT_ONCE = 4
 
 
 @dataclass
@@ -61,7 +52,16 @@ class Accumulators:
     around: frozenset[str]
 
 
-class Emitter:
+@dataclass
+class Module:
+    """What the kernels of a program share: micro-kernels, how much memory a thread needs, how contractions are cut."""
+
+    choose: Callable[[Contraction, Target], Blocking]
+    functions: dict[Tile, tuple[str, str]] = field(default_factory=dict)
+    scratch_bytes: int = 0
+
+
+class Emitter(Elements):
     """Writes the statements of one kernel into a function.
 
     Args:
@@ -69,26 +69,66 @@ class Emitter:
         arithmetic: the builder of its instructions.
         addresses: where each buffer begins.
         runtime: the values that differ from step to step (uint32): seed, step, order_seed, epoch, start.
+        module: what it shares with the other kernels.
+        team: whether several threads may run it, each with its number.
     """
 
     def __init__(
-        self, writer: Writer, arithmetic: Arithmetic, addresses: dict[Buffer, str], runtime: dict[str, Value]
+        self,
+        writer: Writer,
+        arithmetic: Arithmetic,
+        addresses: dict[Buffer, str],
+        runtime: dict[str, Value],
+        module: Module,
+        team: bool = False,
     ) -> None:
-        self.writer, self.b, self.addresses, self.runtime = writer, arithmetic, addresses, runtime
-        self.target = arithmetic.target
-        self.counters: dict[str, str | int] = {}
+        super().__init__(writer, arithmetic, addresses, runtime)
+        self.module, self.team = module, team
         self.extents: dict[str, int] = {}
-        self.lanes: Lanes | None = None
-        self.private_lanes: dict[Buffer, int] = {}
         self.accumulators: dict[Buffer, Accumulators] = {}
 
     def kernel(self, statements: Sequence[Statement]) -> None:
-        """Write outermost statements."""
+        """Write outermost statements, with barriers where one needs what threads have shared out among them."""
         self.extents.update(extents(statements))
         for statement in statements:
             if isinstance(statement, Loop):
                 self._allocate_private(statement)
-            self.statement(statement)
+            if not self.team or is_shared_out(statement):
+                self.statement(statement)
+            else:
+                with self.writer.branch(self.writer.value("icmp eq i64 %thread, 0")):
+                    self.team = False  # nothing inside is shared out
+                    self.statement(statement)
+                    self.team = True
+
+    def barrier(self) -> None:
+        """Let every thread wait here for all others."""
+        self.writer.line("call void @barrier(ptr %team, i64 %threads)")
+
+    def share(self, units: int, of: int = 1) -> tuple[str | int, str | int]:
+        """Return the first and the end of this thread's part of some units, in multiples of ``of`` but at the end."""
+        if not self.team:
+            return 0, units
+        blocks = -(-units // of)
+
+        def bound(thread: str) -> str | int:
+            part = self.writer.value(f"udiv i64 {self.writer.multiply(thread, blocks)}, %threads")
+            return part if of == 1 else self.writer.smaller(self.writer.multiply(part, of), units)
+
+        return bound("%thread"), bound(self.writer.value("add nuw nsw i64 %thread, 1"))
+
+    def scratch(self, size: int) -> str:
+        """Return memory of the thread's own, of at least so many bytes, for one statement."""
+        self.module.scratch_bytes = max(self.module.scratch_bytes, -(-size // 4096) * 4096)
+        return "%scratch"
+
+    def function(self, tile: Tile, write: Callable[[str], str]) -> str:
+        """Return the name of a micro-kernel, written if no other kernel has called it yet."""
+        known = self.module.functions
+        if tile not in known:
+            name = f"tile{len(known)}"
+            known[tile] = name, write(name)
+        return known[tile][0]
 
     def statement(self, statement: Statement) -> None:
         """Write one statement."""
@@ -101,9 +141,30 @@ class Emitter:
         else:
             self.product(statement)
 
-    def product(self, statement: Product) -> None:
-        """Write a matrix product."""
-        Contraction(self, statement).write()
+    def product(self, statement: Contraction) -> None:
+        """Write a contraction."""
+        if is_blocked(statement):
+            if statement.body:
+                self._allocate_private(Loop("", 1, list(statement.body), "vector"))
+            BlockedContraction(self, statement).write()
+        else:
+            SmallProduct(self, statement).write()
+
+    def body(self, statements: Sequence[Statement], column: tuple[str, int], first: str | int, last: str | int) -> None:
+        """Write statements in lanes over some of a contraction's columns; ``first`` is a multiple of the lanes."""
+        name, extent = column
+        loop = Loop(name, extent, list(statements), "vector")
+        count = self._lane_count(loop)
+        whole = extent // count * count
+        with self.writer.loop(first, self.writer.smaller(last, whole), count) as base:
+            self._lane_pass(loop, count, base, masked=False)
+        if extent % count:
+            if isinstance(last, int):
+                if last > whole:
+                    self._lane_pass(loop, count, whole, masked=True)
+                return
+            with self.writer.branch(self.writer.value(f"icmp sgt i64 {last}, {whole}")):
+                self._lane_pass(loop, count, whole, masked=True)
 
     # loops
 
@@ -116,7 +177,8 @@ class Emitter:
                 self._body(loop)
             self.counters.pop(loop.variable, None)
         else:
-            with self.writer.loop(0, loop.extent) as counter:
+            first, last = self.share(loop.extent) if loop.parallel else (0, loop.extent)
+            with self.writer.loop(first, last) as counter:
                 self.counters[loop.variable] = counter
                 self._body(loop)
             del self.counters[loop.variable]
@@ -127,6 +189,10 @@ class Emitter:
 
     def _vector(self, loop: Loop) -> None:
         count = self._lane_count(loop)
+        if loop.parallel and self.team:
+            return self._vector_part(loop, count)
+        if self._waits_for_sums(loop, count):
+            count *= SUMS_AT_ONCE
         with self._accumulated(loop, count):
             full, rest = divmod(loop.extent, count)
             size = _written_size(loop.body)
@@ -137,6 +203,22 @@ class Emitter:
                 self._lane_pass(loop, count, full * count, masked=True)
             else:
                 self._lane_passes(loop, count, 0, loop.extent, masked=True)
+        return None
+
+    def _waits_for_sums(self, loop: Loop, count: int) -> bool:
+        """Whether a loop does little but add up, so that each sum would wait for the one before: then several run."""
+        if loop.extent < 4 * SUMS_AT_ONCE * count or len(loop.body) > SUMS_AT_ONCE:
+            return False
+        if any(isinstance(s, Loop) for s in loop.body) or any(
+            self.private_lanes.get(s.buffer) for s in leaves(loop.body)
+        ):
+            return False
+        return any(isinstance(s, Reduce) and loop.variable not in s.index.variables and not s.row for s in loop.body)
+
+    def _vector_part(self, loop: Loop, count: int) -> None:
+        """Write this thread's part of a vector loop: whole sets of lanes, and the last, incomplete one under a mask."""
+        first, last = self.share(loop.extent, count)
+        self.body(loop.body, (loop.variable, loop.extent), first, last)
 
     def _lane_passes(self, loop: Loop, count: int, start: int, stop: int, masked: bool) -> None:
         if stop - start <= count:
@@ -159,19 +241,20 @@ class Emitter:
         """As many lanes as fit a register at the widest float (or else the widest dtype) that the loop computes in."""
         dtypes = {leaf.buffer.dtype for leaf in leaves(loop.body)}
         for leaf in leaves(loop.body):
-            if not isinstance(leaf, Product):
+            if not isinstance(leaf, Contraction):
                 dtypes.update(load.dtype for load in loads(leaf.value))
                 dtypes.update(_dtypes(leaf.value))
         floats = dtypes & {"float32", "float64"}
         return self.target.lanes(max(floats or dtypes, key=lambda d: BYTES[d]))
 
-    def _integer(self, value: str | int, dtype: str) -> Value:
-        whole = self.b.constant_of(value, "int64") if isinstance(value, int) else Value(value, "int64")
-        return self.b.convert(whole, dtype)
-
     # memory that lanes or passes have for themselves
 
     def _allocate_private(self, loop: Loop) -> None:
+        if loop.mode == "parts":  # each of its loops is an outermost one
+            for inner in loop.body:
+                if isinstance(inner, Loop):
+                    self._allocate_private(inner)
+            return
         lanes = self._lane_count(loop) if loop.mode == "vector" else 0
         touched = {leaf.buffer for leaf in leaves([loop])}
         for buffer in sorted((b for b in touched if b.place == "private"), key=lambda b: b.name):
@@ -212,7 +295,7 @@ class Emitter:
 
     def _join(self, leaf: Reduce, vectors: Accumulators, count: int) -> None:
         buffer, kind = leaf.buffer, memory_type(leaf.buffer.dtype, count)
-        outer = self._offset(Index(tuple(t for t in leaf.index.terms if t[0] in vectors.around)))
+        outer = self.offset(Index(tuple(t for t in leaf.index.terms if t[0] in vectors.around)))
         for element in self._elements(vectors.size):
             total = self.b.load(self.writer.address(vectors.address, element, kind), buffer.dtype, count)
             assert leaf.operation.scalar is not None
@@ -257,7 +340,7 @@ class Emitter:
             return self._put(statement.buffer, statement.index, statement.row, new)
         assert self.lanes is not None
         inner = Index(tuple(t for t in statement.index.terms if t[0] not in vectors.around), statement.index.offset)
-        offset = self._offset(inner - vectors.low)
+        offset = self.offset(inner - vectors.low)
         count, dtype = self.lanes.count, statement.buffer.dtype
         address = self.writer.address(vectors.address, offset, memory_type(dtype, count))
         old = self.b.load(address, dtype, count)
@@ -266,122 +349,6 @@ class Emitter:
             new = self.b.select(self.lanes.mask, new, old)
         self.b.store(new, address)
         return None
-
-    # memory
-
-    def _offset(self, index: Index) -> str | int:
-        """Return an index as a number of elements, lanes at their first."""
-        total: str | int = index.offset
-        for name, c in index.terms:
-            counter = self.lanes.base if self.lanes and name == self.lanes.variable else self.counters[name]
-            total = self.writer.add(total, self.writer.multiply(counter, c))
-        return total
-
-    def _get(self, buffer: Buffer, index: Index, row: Row | None) -> Value:
-        address, pace, rows = self._place(buffer, index, row)
-        lanes = self.lanes
-        if own := self.private_lanes.get(buffer):
-            return self.b.load(address, buffer.dtype, own)
-        if lanes is None or (pace == 0 and rows is None):
-            return self.b.load(address, buffer.dtype)
-        if rows is None and pace == 1:
-            if row is not None:
-                self._ask_ahead(buffer, index, row)
-            return self.b.load(address, buffer.dtype, lanes.count, lanes.mask)
-        return self.b.gather(address, self._jumps(pace, rows, lanes.count), buffer.dtype, lanes.mask)
-
-    def _put(self, buffer: Buffer, index: Index, row: Row | None, value: Value) -> None:
-        address, pace, rows = self._place(buffer, index, row)
-        lanes = self.lanes
-        if own := self.private_lanes.get(buffer):
-            return self.b.store(self.b.splat(value, own), address)
-        if lanes is None:
-            return self.b.store(value, address)
-        if pace == 0 and rows is None:
-            raise InternalError(f"lanes over {lanes.variable} would all store into {buffer}[{index}]")
-        value = self.b.splat(value, lanes.count)
-        if rows is None and pace == 1:
-            return self.b.store(value, address, lanes.mask)
-        return self.b.scatter(value, address, self._jumps(pace, rows, lanes.count), lanes.mask)
-
-    def _place(self, buffer: Buffer, index: Index, row: Row | None) -> tuple[str, int, Value | None]:
-        """Return the first lane's address, how far the next lane is, and where rows are if lanes differ in them."""
-        kind = memory_type(buffer.dtype, self.private_lanes.get(buffer, 0))
-        pace = index.coefficient(self.lanes.variable) if self.lanes else 0
-        offset, rows = self._offset(index), None
-        if row is not None:
-            rows = self.row_offset(row)
-            if not rows.lanes:
-                offset, rows = self.writer.add(offset, rows.text), None
-        return self.writer.address(self.addresses[buffer], offset, kind), pace, rows
-
-    def row_offset(self, row: Row) -> Value:
-        """Write how many elements of a table come before the row that data picks."""
-        value = self.b.convert(self.value(row.value), "int64")
-        last = self.b.constant(row.limit - 1, like=value)
-        picked = self.b.minimum(self.b.maximum(value, self.b.constant(0, like=value)), last)
-        return self.b.multiply(picked, self.b.constant(row.stride, like=picked))
-
-    def _ask_ahead(self, buffer: Buffer, index: Index, row: Row) -> None:
-        """Ask memory for the row that is copied a few passes from now, since no hardware can guess where it is."""
-        picked = row.value
-        if not isinstance(picked, Load) or picked.row or picked.buffer.size <= ROWS_AHEAD:
-            return
-        known = [name for name in picked.index.variables if name in self.counters]
-        if len(known) != 1 or picked.index.terms != ((known[0], 1),):
-            return
-        counter = self.counters[known[0]]
-        ahead = self.writer.add(counter, ROWS_AHEAD)
-        inside = self.writer.value(f"call i64 @llvm.smin.i64(i64 {ahead}, i64 {picked.buffer.size - 1})")
-        self.writer.declare("i64 @llvm.smin.i64(i64, i64)")
-        self.counters[known[0]] = inside
-        address, _, _ = self._place(buffer, index, row)
-        self.counters[known[0]] = counter
-        self.writer.prefetch(address)
-
-    def _jumps(self, pace: int, rows: Value | None, count: int) -> Value:
-        step = self.b.iota(count, "int64")
-        jumps = self.b.multiply(step, self.b.constant(pace, like=step))
-        return jumps if rows is None else self.b.add(jumps, rows)
-
-    # values
-
-    def value(self, value: LoopValue) -> Value:
-        """Write what computes a value and return it: a scalar, or a vector where its lanes differ."""
-        if isinstance(value, Load):
-            return self._get(value.buffer, value.index, value.row)
-        if isinstance(value, Literal):
-            return self.b.constant_of(value.number, value.dtype)
-        if isinstance(value, Position):
-            return self.b.convert(self._position(value.index, "int64"), value.dtype)
-        if isinstance(value, Draw):
-            return self._draw(value)
-        assert value.operation.scalar is not None
-        operands = [self.value(v) for v in value.values]
-        result: Value = value.operation.scalar(self.b, *operands, **dict(value.attributes))
-        if result.dtype != value.dtype:
-            raise InternalError(f"the body of {value.operation.name} gave {result.dtype}, not {value.dtype}")
-        return result
-
-    def _position(self, index: Index, dtype: str) -> Value:
-        first = self._integer(self._offset(index), dtype)
-        pace = index.coefficient(self.lanes.variable) if self.lanes else 0
-        if not pace or self.lanes is None:
-            return first
-        step = self.b.iota(self.lanes.count, dtype)
-        return self.b.add(self.b.multiply(step, self.b.constant(pace, like=step)), first)
-
-    def _draw(self, value: Draw) -> Value:
-        element = self._position(value.element, "uint32")
-        runtime = self.runtime
-        seed, step = runtime["seed"], runtime["step"]
-        if value.operation.name == "batch_indices":
-            seed, step = runtime["order_seed"], runtime["epoch"]
-            element = self.b.add(element, runtime["start"])
-        draw = self.b.constant_of(value.token, "uint32")
-        assert value.operation.scalar is not None
-        result: Value = value.operation.scalar(self.b, seed, draw, step, element, **dict(value.attributes))
-        return result
 
 
 def _written_size(statements: Sequence[Statement]) -> int:

@@ -6,6 +6,7 @@ An object that the disk cache kept is only loaded; LLVM then neither parses nor 
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import threading
 from collections.abc import Sequence
@@ -27,7 +28,14 @@ PIPELINES: dict[str, tuple[str, ...]] = {
     "full": ("O3",),
 }
 
+# NewGVN may not move operations into phis: doing so, LLVM 22 stops the process at some nests of loops, since it goes on
+# through a set that it has changed. What else it finds is what loops need.
+OPTIONS = ("-enable-phi-of-ops=false",)
+
 _lock = threading.RLock()
+
+# A child forked in the middle of another thread's compilation would find LLVM, and this lock, as they were then.
+os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 class Module:
@@ -102,12 +110,14 @@ def _llvm() -> Any:
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
+    for option in OPTIONS:
+        llvm.set_option("", option)
     return llvm
 
 
 def version() -> str:
-    """Return what machine code depends on beside the IR and the target: LLVM's version and the passes."""
-    return ".".join(map(str, _llvm().llvm_version_info)) + " " + " ".join(PIPELINES["light"])
+    """Return what machine code depends on beside IR and target: LLVM's version, the passes and their options."""
+    return ".".join(map(str, _llvm().llvm_version_info)) + " " + " ".join([*PIPELINES["light"], *OPTIONS])
 
 
 def _machine(target: Target) -> llvm.TargetMachine:

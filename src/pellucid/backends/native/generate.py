@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from ...schedule.loops import Buffer, Statement
+from ...schedule.loops import Buffer, Contraction, Program, Statement
 from ...schedule.schedule import schedule
+from ...schedule.share import is_shared_out, phases
 from ...schedule.text import kernels
 from ...step import Step
 from .arithmetic import Arithmetic, Value
+from .barrier import barrier
+from .blocking import Blocking, blocking
 from .context import NUMBERS, Context
-from .emit import Emitter
+from .emit import Emitter, Module
+from .machine import cache_sizes
+from .stepping import KERNEL_ARGUMENTS, run_function
 from .target import Target
 from .values import BYTES
 from .writer import MODULE_END, Writer
@@ -19,32 +24,74 @@ from .writer import MODULE_END, Writer
 class Generated:
     """The loops of a step, and its LLVM code.
 
+    Args:
+        step: the step.
+        timed: whether it measures how long each of its kernels takes.
+        choose: how contractions are cut, if not by rule.
+        program: its loops, if they are known.
+
     Attributes:
         program: its loops.
+        kernels: its statements in groups, each a function.
         constants: the buffers of its constants, in the order of their places in the context.
         context: where the code finds what it works on.
+        team: whether several threads share its work.
+        scratch_bytes: how much memory each of them needs for itself, once the code is written.
     """
 
-    def __init__(self, step: Step) -> None:
-        self.step = step
-        self.program = schedule(step)
+    def __init__(
+        self,
+        step: Step,
+        timed: bool = False,
+        choose: Callable[[Contraction, Target], Blocking] | None = None,
+        program: Program | None = None,
+    ) -> None:
+        self.step, self.timed, self.choose = step, timed, choose
+        self.program = program or schedule(step)
+        self.kernels = kernels(self.program.each)
         self.constants = [b for b in self.program.buffers if b.place == "constant"]
         self.context = Context(len(step.inputs), len(step.parameters), len(step.outputs), len(self.constants))
+        both = (self.program.once, self.program.each)
+        self.team = any(is_shared_out(statement) for part in both for statement in part)
+        self.waits = {
+            id(statement) for part in both for waits, statement in phases(part, self.program) if waits and self.team
+        }
+        self.scratch_bytes = 0
 
     def llvm(self, target: Target) -> str:
         """Return the LLVM IR of the step."""
         declarations: dict[str, None] = {}
-        groups = kernels(self.program.each)
-        parts = [self._kernel("once", self.program.once, target, declarations)] if self.program.once else []
-        parts += [self._kernel(f"kernel{k}", g, target, declarations) for k, g in enumerate(groups)]
-        parts.append(_run_function(len(groups), bool(self.program.once)))
+        caches = cache_sizes()
+        module = Module(self.choose or (lambda contraction, target: blocking(contraction, target, caches)))
+        once = bool(self.program.once)
+        named = {"once": self.program.once} if once else {}
+        named |= {f"kernel{k}": group for k, group in enumerate(self.kernels)}
+        parts = [self._kernel(name, group, target, declarations, module) for name, group in named.items()]
+        parts += [text for _, text in module.functions.values()]
+        self.scratch_bytes = module.scratch_bytes
+        parts.append(
+            run_function(len(self.kernels), once, self.team, self.timed, self.scratch_bytes, self.context, declarations)
+        )
+        if self.team:
+            parts.append(barrier(target, declarations))
         return "\n".join([f'target triple = "{target.triple}"', *declarations, "", *parts, MODULE_END])
 
-    def _kernel(self, name: str, statements: Sequence[Statement], target: Target, declarations: dict[str, None]) -> str:
-        writer = Writer(f"internal void @{name}(ptr noalias %context, i64 %step) nounwind", declarations)
+    def _kernel(
+        self,
+        name: str,
+        statements: Sequence[Statement],
+        target: Target,
+        declarations: dict[str, None],
+        module: Module,
+    ) -> str:
+        writer = Writer(f"internal void @{name}({KERNEL_ARGUMENTS}) nounwind", declarations)
         b = Arithmetic(writer, target)
         addresses = {buffer: self._address(writer, buffer) for buffer in self.program.buffers}
-        Emitter(writer, b, addresses, self._runtime(writer, b)).kernel(statements)
+        emitter = Emitter(writer, b, addresses, self._runtime(writer, b), module, self.team)
+        for statement in statements:
+            if id(statement) in self.waits:
+                emitter.barrier()
+            emitter.kernel([statement])
         return writer.text()
 
     def _address(self, writer: Writer, buffer: Buffer) -> str:
@@ -71,7 +118,9 @@ class Generated:
 
     def _runtime(self, writer: Writer, b: Arithmetic) -> dict[str, Value]:
         values = {}
-        for k, name in enumerate(NUMBERS[1:], self.context.numbers + 1):
+        for k, name in enumerate(NUMBERS, self.context.numbers):
+            if name in ("arena", "scratch", "clock"):
+                continue
             text = writer.value(f"load i64, ptr {writer.address('%context', k, 'i64')}")
             if name == "step":
                 text = str(writer.add(text, "%step"))
@@ -79,16 +128,3 @@ class Generated:
                 text = str(writer.add(text, writer.multiply("%step", self.step.rows)))
             values[name] = b.convert(Value(text, "int64"), "uint32")
         return values
-
-
-def _run_function(groups: int, once: bool) -> str:
-    writer = Writer("void @run(ptr noalias %context, i64 %first, i64 %count) nounwind", {})
-    if once:
-        start = writer.value("icmp eq i64 %first, 0")
-        with writer.branch(start):
-            writer.line("call void @once(ptr %context, i64 0)")
-    stop = writer.value("add i64 %first, %count")
-    with writer.loop("%first", stop) as step:
-        for k in range(groups):
-            writer.line(f"call void @kernel{k}(ptr %context, i64 {step})")
-    return writer.text()

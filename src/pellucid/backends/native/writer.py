@@ -76,16 +76,42 @@ class Writer:
             return b
         return self.value(f"mul nsw i64 {a}, {b}")
 
+    def subtract(self, a: str | int, b: str | int) -> str | int:
+        """Return a - b, computed now if both are known."""
+        if isinstance(a, int) and isinstance(b, int):
+            return a - b
+        return a if b == 0 else self.value(f"sub nsw i64 {a}, {b}")
+
+    def smaller(self, a: str | int, b: str | int) -> str | int:
+        """Return the smaller of a and b."""
+        if isinstance(a, int) and isinstance(b, int):
+            return min(a, b)
+        self.declare("i64 @llvm.smin.i64(i64, i64)")
+        return a if a == b else self.value(f"call i64 @llvm.smin.i64(i64 {a}, i64 {b})")
+
+    def larger(self, a: str | int, b: str | int) -> str | int:
+        """Return the larger of a and b."""
+        if isinstance(a, int) and isinstance(b, int):
+            return max(a, b)
+        self.declare("i64 @llvm.smax.i64(i64, i64)")
+        return a if a == b else self.value(f"call i64 @llvm.smax.i64(i64 {a}, i64 {b})")
+
+    def up(self, a: str | int, divisor: int) -> str | int:
+        """Return a / divisor rounded up; where a is negative, some number that is not positive."""
+        if isinstance(a, int):
+            return -(-a // divisor)
+        return a if divisor == 1 else self.value(f"sdiv i64 {self.add(a, divisor - 1)}, {divisor}")
+
     def address(self, base: str, offset: str | int, kind: str) -> str:
         """Return the address ``offset`` elements of an LLVM type after ``base``."""
         if offset == 0:
             return base
         return self.value(f"getelementptr inbounds {kind}, ptr {base}, i64 {offset}")
 
-    def prefetch(self, address: str) -> None:
-        """Ask for the memory at an address, which need not be valid, to be brought into the second-level cache."""
+    def prefetch(self, address: str, near: bool = False) -> None:
+        """Ask for the memory at an address, which need not be valid, to be brought near, or into the next level."""
         self.declare("void @llvm.prefetch.p0(ptr, i32, i32, i32)")
-        self.line(f"call void @llvm.prefetch.p0(ptr {address}, i32 0, i32 2, i32 1)")
+        self.line(f"call void @llvm.prefetch.p0(ptr {address}, i32 0, i32 {3 if near else 2}, i32 1)")
 
     @contextmanager
     def loop(self, start: str | int, stop: str | int, step: int = 1, unroll: bool = False) -> Iterator[str]:
@@ -103,6 +129,34 @@ class Writer:
         advanced = self.value(f"add nsw i64 {counter}, {step}")
         self.line(f"br label %{head}" + ("" if unroll else ", !llvm.loop !0"))
         self.lines[phi] = f"  {counter} = phi i64 [{start}, %{before}], [{advanced}, %{self.label}]"
+        self.start_block(after)
+
+    @contextmanager
+    def carrying(
+        self, start: str | int, stop: str | int, step: int, values: list[str], kind: str
+    ) -> Iterator[tuple[str, list[str]]]:
+        """Write a counted loop that hands values, all of one LLVM type, from pass to pass.
+
+        Yields the counter and a list of the values, which the block replaces by new ones; when the loop is written,
+        ``values`` holds what the last pass left.
+        """
+        before, head, body, after = self.label, self.fresh("head"), self.fresh("body"), self.fresh("after")
+        counter, names = "%" + self.fresh("i"), ["%" + self.fresh("c") for _ in values]
+        self.line(f"br label %{head}")
+        self.start_block(head)
+        phi = len(self.lines)
+        self.lines.extend([""] * (1 + len(values)))
+        going = self.value(f"icmp slt i64 {counter}, {stop}")
+        self.line(f"br i1 {going}, label %{body}, label %{after}")
+        self.start_block(body)
+        carried = list(names)
+        yield counter, carried
+        advanced = self.value(f"add nsw i64 {counter}, {step}")
+        self.line(f"br label %{head}, !llvm.loop !0")
+        self.lines[phi] = f"  {counter} = phi i64 [{start}, %{before}], [{advanced}, %{self.label}]"
+        for k, (name, first, last) in enumerate(zip(names, values, carried, strict=True), phi + 1):
+            self.lines[k] = f"  {name} = phi {kind} [{first}, %{before}], [{last}, %{self.label}]"
+        values[:] = names
         self.start_block(after)
 
     @contextmanager

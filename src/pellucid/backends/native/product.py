@@ -1,4 +1,6 @@
-"""Matrix products: register tiles of the result, held while the shared axis runs by.
+"""Small matrix products: register tiles of the result, held while the whole shared axis runs by.
+
+Larger ones, and convolutions, are blocked for the caches and split over threads: `blocked.py`.
 
 Lanes run along an axis of the result (each step multiplies one spread element by a vector), or along the shared axis
 (each step multiplies vector by vector, and lanes are joined at the end), whichever takes fewest instructions: the axis
@@ -14,7 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...core.indices import Index
-from ...schedule.loops import Load, Product, Row, loads
+from ...schedule.loops import Axes, Contraction, Load, Row, loads
 from .arithmetic import Value, memory_type
 from .values import BYTES
 
@@ -47,12 +49,12 @@ class Operand(NamedTuple):
 Line = tuple[str, int]
 
 
-class Contraction:
+class SmallProduct:
     """Writes one product C[m, n] = Σₖ A[m, k] · B[k, n]."""
 
-    def __init__(self, emitter: Emitter, product: Product) -> None:
+    def __init__(self, emitter: Emitter, product: Contraction) -> None:
         self.emitter, self.writer, self.b = emitter, emitter.writer, emitter.b
-        (m, self.m), (n, self.n), (k, self.k) = product.m, product.n, product.k
+        (m, self.m), (n, self.n), (k, self.k) = map(_only, (product.rows, product.columns, product.shared))
         self.left = self._operand(product.left, (m, self.m), (k, self.k))
         self.right = self._operand(product.right, (k, self.k), (n, self.n))
         self.result = self._operand(Load(product.buffer, product.index), (m, self.m), (n, self.n))
@@ -63,7 +65,7 @@ class Contraction:
         buffer, index = load.buffer, load.index
         base = index.replace({rows[0]: Index(), columns[0]: Index()})
         kind = memory_type(buffer.dtype)
-        address = self.writer.address(self.emitter.addresses[buffer], self.emitter._offset(base), kind)
+        address = self.writer.address(self.emitter.addresses[buffer], self.emitter.offset(base), kind)
         picked = [self._picked(load.row, v, n) for v, n in (rows, columns)]
         if load.row and not any(picked):  # one row
             address = self.writer.address(address, self.emitter.row_offset(load.row).text, kind)
@@ -354,6 +356,11 @@ class Contraction:
         return self.b.compare("<", step, self.b.constant(tail, like=step))
 
 
+def _only(axes: Axes) -> tuple[str, int]:
+    """Return the one axis of a group; an axis of size 1 has no variable."""
+    return axes[0] if axes else ("", 1)
+
+
 def turned(x: Operand) -> Operand:
     """Return the transposed matrix, which is the same memory."""
     return Operand(x.address, x.columns, x.rows, x.dtype)
@@ -362,8 +369,8 @@ def turned(x: Operand) -> Operand:
 class _Counted:
     """A loop, or nothing where it would run once."""
 
-    def __init__(self, contraction: Contraction, times: int) -> None:
-        self.loop = contraction.writer.loop(0, times) if times > 1 else None
+    def __init__(self, product: SmallProduct, times: int) -> None:
+        self.loop = product.writer.loop(0, times) if times > 1 else None
 
     def __enter__(self) -> str | int:
         return self.loop.__enter__() if self.loop else 0

@@ -1,0 +1,164 @@
+"""The micro-kernel: a tile of a contraction's result, held in registers while the shared axes run by.
+
+It is the one building block of all heavy work: matrix products, convolutions and their gradients are loops around it
+(Georganas et al., *High-Performance Deep Learning via a Single Building Block*, IPDPS 2020). At each step one vector
+of a few columns of the right operand meets one element of each row of the left one. The right operand has been packed
+(`packing.py`), so that it is read in the order in which it lies; the left one is read where it lies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .arithmetic import Arithmetic, Value
+from .target import Target
+from .values import llvm_type, memory_type
+from .writer import Writer
+
+MOST_UNROLLED = 4  # steps of the innermost shared axis written out one after another
+
+
+class Step(NamedTuple):
+    """One shared axis: how many steps (None: so many as the call says), and how far each moves in both operands."""
+
+    steps: int | None
+    left: int
+    right: int
+
+
+class Tile(NamedTuple):
+    """The shape of a micro-kernel; strides count elements.
+
+    Attributes:
+        rows: how far each row of the left operand is from its first.
+        results: how far each row of the result is from its first.
+        vectors: how many vectors of columns.
+        tail: how many columns count in the last vector; 0 if all do.
+        steps: the shared axes, the innermost last.
+        adds: whether the result is added to what is there.
+    """
+
+    dtype: str
+    rows: tuple[int, ...]
+    results: tuple[int, ...]
+    vectors: int
+    tail: int
+    steps: tuple[Step, ...]
+    adds: bool
+
+
+def tile_shape(columns: int, target: Target, dtype: str) -> tuple[int, int]:
+    """Return how many rows and how many vectors of columns a tile has at most.
+
+    All sums, a step's vectors and one spread element must fit the registers; and there should be enough sums for the
+    latency of multiply-adds to be hidden.
+
+    >>> from pellucid.backends.native.target import Target
+    >>> avx2, avx512 = (Target("", "", "", bits, True) for bits in (256, 512))
+    >>> tile_shape(64, avx2, "float32"), tile_shape(96, avx512, "float32")
+    ((6, 2), (8, 3))
+    """
+    lanes = target.lanes(dtype)
+    vectors = -(-columns // lanes)
+    if target.vector_bits < 512:
+        return (6, 2) if vectors > 1 else (10, 1)
+    if vectors <= 2:
+        return (14, 2) if vectors == 2 else (24, 1)
+    if vectors % 3 == 0 or vectors % 4:
+        return (8, 3)
+    return (6, 4)
+
+
+def signature(name: str, tile: Tile) -> str:
+    """Return the LLVM signature of a micro-kernel: two operands, the result, and the counts the call gives."""
+    counts = "".join(f", i64 %n{k}" for k, step in enumerate(tile.steps) if step.steps is None)
+    pointers = "ptr noalias readonly %left, ptr noalias readonly %right, ptr noalias %result"
+    return f"internal void @{name}({pointers}{counts}) noinline nounwind"
+
+
+def microkernel(name: str, tile: Tile, target: Target, declarations: dict[str, None]) -> str:
+    """Return a micro-kernel as an LLVM function."""
+    return _Microkernel(name, tile, target, declarations).text()
+
+
+class _Microkernel:
+    def __init__(self, name: str, tile: Tile, target: Target, declarations: dict[str, None]) -> None:
+        self.tile = tile
+        self.writer = Writer(signature(name, tile), declarations)
+        self.b = Arithmetic(self.writer, target)
+        self.lanes = target.lanes(tile.dtype)
+        self.kind = memory_type(tile.dtype)
+
+    def text(self) -> str:
+        tile, zero = self.tile, self.b.splat(self.b.constant_of(0, self.tile.dtype), self.lanes)
+        sums = [zero.text] * (len(tile.rows) * tile.vectors)
+        if tile.adds:
+            for row in tile.results:
+                self._prefetch(row)
+        self._run(0, "%left", "%right", sums)
+        for r in range(len(tile.rows)):
+            for v in range(tile.vectors):
+                self._finish(sums[r * tile.vectors + v], tile.results[r] + v * self.lanes, v == tile.vectors - 1)
+        return self.writer.text()
+
+    def _run(self, depth: int, left: str, right: str, sums: list[str]) -> None:
+        """Write the loops over the shared axes from ``depth`` on; ``sums`` become what they leave."""
+        if depth == len(self.tile.steps):
+            return self._step(left, right, 0, 0, sums)
+        step = self.tile.steps[depth]
+        inner, count = depth == len(self.tile.steps) - 1, step.steps
+        unroll = MOST_UNROLLED if inner and (count is None or count >= MOST_UNROLLED) else 1
+        if inner and count is not None and count <= 2 * MOST_UNROLLED:
+            return self._steps(left, right, range(count), step, sums)
+        whole: str | int = f"%n{depth}" if count is None else count // unroll * unroll
+        if count is None and unroll > 1:
+            whole = self.writer.value(f"and i64 {whole}, {-unroll}")
+        kind = llvm_type(self.tile.dtype, self.lanes)
+        with self.writer.carrying(0, whole, unroll, sums, kind) as (k, carried):
+            here = self._moved(left, k, step.left), self._moved(right, k, step.right)
+            if inner:
+                self._steps(*here, range(unroll), step, carried)
+            else:
+                self._run(depth + 1, *here, carried)
+        if count is None and unroll > 1:
+            with self.writer.carrying(whole, f"%n{depth}", 1, sums, kind) as (k, carried):
+                self._step(self._moved(left, k, step.left), self._moved(right, k, step.right), 0, 0, carried)
+        elif count is not None and inner:
+            self._steps(left, right, range(count // unroll * unroll, count), step, sums)
+        return None
+
+    def _moved(self, base: str, counter: str, stride: int) -> str:
+        return self.writer.address(base, self.writer.multiply(counter, stride), self.kind)
+
+    def _steps(self, left: str, right: str, places: Sequence[int], step: Step, sums: list[str]) -> None:
+        for place in places:
+            self._step(left, right, place * step.left, place * step.right, sums)
+
+    def _step(self, left: str, right: str, left_offset: int, right_offset: int, sums: list[str]) -> None:
+        tile, width = self.tile, self.tile.vectors
+        vectors = [
+            self.b.load(self._at(right, right_offset + v * self.lanes), tile.dtype, self.lanes) for v in range(width)
+        ]
+        for r, row in enumerate(tile.rows):
+            element = self.b.splat(self.b.load(self._at(left, left_offset + row), tile.dtype), self.lanes)
+            for v in range(width):
+                place = r * width + v
+                sums[place] = self.b.fma(element, vectors[v], Value(sums[place], tile.dtype, self.lanes)).text
+
+    def _at(self, base: str, offset: int) -> str:
+        return self.writer.address(base, offset, self.kind)
+
+    def _prefetch(self, row: int) -> None:
+        for v in range(self.tile.vectors):
+            self.writer.prefetch(self._at("%result", row + v * self.lanes), near=True)
+
+    def _finish(self, total: str, offset: int, last: bool) -> None:
+        value, place = Value(total, self.tile.dtype, self.lanes), self._at("%result", offset)
+        mask = None
+        if self.tile.tail and last:
+            step = self.b.iota(self.lanes, "int32")
+            mask = self.b.compare("<", step, self.b.constant(self.tile.tail, like=step))
+        if self.tile.adds:
+            value = self.b.add(self.b.load(place, self.tile.dtype, self.lanes, mask), value)
+        self.b.store(value, place, mask)
