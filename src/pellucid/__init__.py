@@ -18,6 +18,7 @@ from .core.errors import (
     GradientError,
     InputError,
     Interrupted,
+    MemoryNeededError,
     MissingExtraError,
     NotANumberError,
     OutputFolderError,
@@ -33,9 +34,9 @@ from .core.operation import functions as _functions
 from .function import Function, function
 from .gradient import gradient
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
-_PARTS = ("data", "view")
+_PARTS = ("data", "optimizers", "view")
 
 
 def __getattr__(name: str) -> Any:
@@ -63,6 +64,7 @@ __all__ = [
     "GradientError",
     "InputError",
     "Interrupted",
+    "MemoryNeededError",
     "MissingExtraError",
     "NotANumberError",
     "OutputFolderError",

@@ -9,15 +9,23 @@ import importlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from .core.errors import PellucidError
+from .core.memory import bytes_of, check_addressable
+from .core.traversal import topological
 from .core.wellformed import check
 from .rewrite.engine import Log, rewrite
 from .rewrite.rules import ALL
-from .step import Executable, Step, numbered
+from .step import Call, Executable, Step, numbered
+
+if TYPE_CHECKING:
+    from .backends.native.profile import Profile
 
 # Each is a module with a ``compile_step``, loaded when it is first used: LLVM is not needed before.
 BACKENDS = {"native": "pellucid.backends.native.program", "reference": "pellucid.backends.reference"}
+PROFILER = "pellucid.backends.native.profile"  # as late: it loads what writes code
 
 
 @dataclass
@@ -36,6 +44,30 @@ class Compilation:
     log: Log
     executable: Executable
 
+    @cached_property
+    def output_bytes(self) -> int:
+        """How much memory the outputs of one step take."""
+        return bytes_of(self.rewritten.outputs)
+
+    def memory(self, steps: int = 1) -> dict[str, int]:
+        """Return how many bytes of memory a call of some steps takes, by what they are for.
+
+        The arena holds what is computed on the way; places in it are used again where they can be.
+
+        >>> import pellucid as pc
+        >>> x, W = pc.variable("x", (2,)), pc.parameter([[1.0, 2.0], [3.0, 4.0]])
+        >>> pc.function([x], x * W).compiled().memory(steps=10)
+        {'inputs': 8, 'parameters': 16, 'constants': 0, 'outputs': 160, 'arena': 0}
+        """
+        constants = [n for n in topological(self.rewritten.roots) if n.shape and "data" in dict(n.attributes)]
+        return {
+            "inputs": bytes_of(self.rewritten.inputs),
+            "parameters": bytes_of(self.rewritten.parameters),
+            "constants": bytes_of(constants),
+            "outputs": steps * self.output_bytes,
+            "arena": self.executable.arena_bytes,
+        }
+
 
 def checking() -> bool:
     """Whether every pass is followed by the well-formedness check (the tests set PELLUCID_CHECK)."""
@@ -52,15 +84,26 @@ def compile_step(step: Step, sizes: Mapping[str, int], backend: str | None) -> C
 
     Raises:
         PellucidError: if there is no such backend.
+        MemoryNeededError: if a value is larger than any memory.
     """
     name = backend or default_backend()
     if name not in BACKENDS:
         raise PellucidError(f"there is no backend {name!r}; choose one of {', '.join(BACKENDS)}")
     log = Log()
     written = numbered(step, sizes)
+    check_addressable(topological([*written.inputs, *written.roots]))
     rewritten = written.with_roots(rewrite(written.roots, ALL, log))
     if checking():
         check(written.roots, "binding sizes", specialised=True)
         check(rewritten.roots, "rewriting", specialised=True)
     executable: Executable = importlib.import_module(BACKENDS[name]).compile_step(rewritten)
     return Compilation(written, rewritten, log, executable)
+
+
+def profile(compilation: Compilation, call: Call, batches: int, steps: int | None, threads: int | None) -> Profile:
+    """Return how long each kernel of a step takes as native code; see ``Function.profile``."""
+    memory = sum(compilation.memory().values())
+    made: Profile = importlib.import_module(PROFILER).profile(
+        compilation.rewritten, call, batches, steps, threads, memory
+    )
+    return made

@@ -10,24 +10,23 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .compile import Compilation, compile_step
+from .compile import Compilation, compile_step, profile
 from .core.arguments import bind, check_labels, convert, first_nan
+from .core.declarations import check_inputs, check_updates
 from .core.dtypes import is_float
 from .core.errors import (
     EmptyBatchError,
     InputError,
     Interrupted,
     NotANumberError,
-    UnknownVariableError,
-    UnusedVariableError,
-    UpdateError,
 )
 from .core.expression import Expression, Parameter, is_expression, storage_of
 from .core.interruption import Interruption
+from .core.memory import require_memory
 from .core.origins import place
 from .core.sizes import Size, show_shape
 from .core.traversal import specialise, topological
@@ -35,6 +34,9 @@ from .operations.batching import batch_indices
 from .operations.indexing import pick, take
 from .operations.source import variable
 from .step import Array, Call, Step
+
+if TYPE_CHECKING:
+    from .backends.native.profile import Profile
 
 CHUNK_SECONDS = 0.05
 SHOWN_SIZE = 32
@@ -58,12 +60,14 @@ class Function:
         self.step, self.state, self.backend, self.allow_nan = step, state, backend, allow_nan
         self._outputs = shape_outputs
         self._compiled: dict[tuple[Any, ...], Compilation] = {}
+        self._runs: list[tuple[Compilation, int]] = []
         self._indices = _direct_indices(step)
 
     def __call__(self, *arrays: Any, progress: Progress | None = None) -> Any:
         """Run one step and return its outputs."""
         inputs, sizes = self._check(arrays)
         compilation = self._compile(self.step, sizes)
+        self._reserve([(compilation, 1)])
         with self._locked():
             call = Call(inputs, _room(compilation, 1), self.state.seed, self.state.step)
             self.state.step += 1
@@ -131,6 +135,60 @@ class Function:
             return self.compilations[-1]
         names = {name for i in self.inputs for n in i.shape if isinstance(n, Size) for name in n.names}
         return self._compile(self.step, dict.fromkeys(sorted(names), SHOWN_SIZE))
+
+    def memory(self) -> dict[str, int]:
+        """Return how many bytes of memory the last call took, by what they were for.
+
+        Before the first call, it is what ``compiled()`` takes for a step. ``arena`` is for what is computed on the way
+        and not returned; its places are used again where they can be.
+
+        >>> import pellucid as pc
+        >>> x, W = pc.variable("x", ("batch", 2)), pc.parameter([[1.0], [2.0]], name="W")
+        >>> f = pc.function([x], x @ W)
+        >>> _ = f([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+        >>> f.memory()
+        {'inputs': 24, 'parameters': 8, 'constants': 0, 'outputs': 12, 'arena': 0}
+        """
+        taken = [c.memory(steps) for c, steps in self._runs or [(self.compiled(), 1)]]
+        joined = {name: max(part[name] for part in taken) for name in taken[0]}
+        return {**joined, "outputs": sum(part["outputs"] for part in taken)}
+
+    def profile(self, *arrays: Any, steps: int | None = None, threads: int | None = None) -> Profile:
+        """Return how long each kernel of a step takes on these inputs, beside what this machine could do at best.
+
+        ``print`` shows it as a table, ``pc.view.roofline`` and ``pc.view.kernel_times`` as pictures. Neither
+        parameters nor counters change: steps run on copies. What is measured is the native code, with clocks
+        compiled in between its kernels.
+
+        Args:
+            arrays: what a call takes. Minibatches are picked from them.
+            steps: how many steps to measure; as many as take about a second, unless told otherwise.
+            threads: how many threads run it; as many as in a call, unless told otherwise.
+
+        Raises:
+            InputError: if the arrays do not fit, or there are not so many steps or threads.
+
+        >>> import pellucid as pc
+        >>> W = pc.parameter([[1.0, 2.0], [3.0, 4.0]], name="W")
+        >>> square = pc.function([], updates=[(W, W * W)], outputs=[])
+        >>> found = square.profile(steps=3)
+        >>> [(row.name, row.phase, row.operations, row.bytes) for row in found.rows]
+        [('update W', 'update', 4, 32)]
+        """
+        compilation, call, batches = self._example(arrays)
+        with self._locked():
+            return profile(compilation, call, batches, steps, threads)
+
+    def _example(self, arrays: Sequence[Any]) -> tuple[Compilation, Call, int]:
+        """Return a step, a call of it on some inputs (without outputs), and how many batches these are, or 0."""
+        inputs, sizes = self._check(arrays)
+        return self._compile(self.step, sizes), Call(inputs, [], self.state.seed, self.state.step), 0
+
+    def _reserve(self, runs: list[tuple[Compilation, int]]) -> None:
+        """Check that there is room for the arena and the outputs of a call, which runs some steps of each."""
+        self._runs = runs
+        arena = max((c.executable.arena_bytes for c, _ in runs), default=0)
+        require_memory(arena + sum(steps * c.output_bytes for c, steps in runs), "a call")
 
     def _compile(self, step: Step | Callable[[], Step], sizes: Mapping[str, int], *key: Any) -> Compilation:
         """Compile a step, or the step that is made only if nothing was compiled yet for these sizes and this key."""
@@ -203,6 +261,7 @@ class Repeated(Function):
         """Run the steps and return their outputs, stacked."""
         inputs, sizes = self._check(arrays)
         compilation = self._compile(self.step, sizes)
+        self._reserve([(compilation, self.n)])
         outputs = _room(compilation, self.n)
         done = 0
         try:
@@ -230,14 +289,12 @@ class Minibatched(Function):
     def __call__(self, *arrays: Any, progress: Progress | None = None) -> Any:
         """Run the batches of every epoch and return their outputs."""
         inputs, sizes = self._check(arrays)
-        name = str(self.axis)
-        rows = sizes[name]
-        if rows == 0:
-            raise EmptyBatchError(f"minibatches of no rows: the axis {name} of the inputs is 0")
+        rows = self._rows(sizes)
         full, short = divmod(rows, self.batch_size)
         parts = [(count, size) for count, size in ((full, self.batch_size), (1, short)) if count and size]
         compiled = [self._part(sizes, rows, size) for _, size in parts]
         self._check_short_batch(short if full else 0)
+        self._reserve([(c, self.epochs * steps) for (steps, _), c in zip(parts, compiled, strict=True)])
         outputs: list[list[Array]] = []
         done, total = 0, self.epochs * sum(count for count, _ in parts)
         try:
@@ -260,6 +317,19 @@ class Minibatched(Function):
         except KeyboardInterrupt:
             raise Interrupted(done, self._structure(self._joined(outputs, compiled[0]))) from None
         return self._structure(self._joined(outputs, compiled[0]))
+
+    def _example(self, arrays: Sequence[Any]) -> tuple[Compilation, Call, int]:
+        inputs, sizes = self._check(arrays)
+        rows, state = self._rows(sizes), self.state
+        size = min(self.batch_size, rows)
+        call = Call(inputs, [], state.seed, state.step, self.seed, state.epoch)
+        return self._part(sizes, rows, size), call, rows // size
+
+    def _rows(self, sizes: Mapping[str, int]) -> int:
+        """Return how many rows there are to pick from."""
+        if sizes[str(self.axis)] == 0:
+            raise EmptyBatchError(f"minibatches of no rows: the axis {self.axis} of the inputs is 0")
+        return sizes[str(self.axis)]
 
     def _check_short_batch(self, short: int) -> None:
         name = str(self.axis)
@@ -340,63 +410,9 @@ def function(
     for k, output in enumerate(flat):
         if not is_expression(output):
             raise InputError(f"output {k + 1} is {type(output).__name__} {output!r}, and an expression was expected")
-    pairs = _check_updates(updates)
-    _check_inputs(inputs, [*flat, *(new for _, new in pairs)])
+    pairs = check_updates(updates)
+    check_inputs(inputs, [*flat, *(new for _, new in pairs)])
     return Function(Step(tuple(inputs), tuple(flat), tuple(pairs)), structure, State(seed), backend, allow_nan)
-
-
-def _check_updates(updates: Any) -> list[tuple[Parameter, Expression]]:
-    if is_expression(updates):
-        raise UpdateError(
-            f"updates is the expression {updates}, and a list of pairs (parameter, new value) was expected"
-        )
-    seen: set[Expression] = set()
-    pairs = list(updates.items()) if isinstance(updates, dict) else list(updates)
-    for k, pair in enumerate(pairs, 1):
-        if not isinstance(pair, tuple | list) or len(pair) != 2 or not is_expression(pair[1]):
-            raise UpdateError(
-                f"update {k} is {pair!r}, and a pair (parameter, expression of its new value) was expected"
-            )
-        target, new = pair
-        if not isinstance(target, Parameter):
-            kind = f"a {target.operation.name}" if is_expression(target) else f"a {type(target).__name__}"
-            where = place(target) if is_expression(target) else ""
-            raise UpdateError(
-                f"update {k} stores into {target}, which is {kind}; only a parameter keeps a value{where}"
-            )
-        if target in seen:
-            raise UpdateError(
-                f"update {k} stores into {target} a second time; add the two changes into one{place(new)}"
-            )
-        if (target.shape, target.dtype) != (new.shape, new.dtype):
-            raise UpdateError(
-                f"update {k} stores {new.dtype} {show_shape(new.shape)} into {target}, which is {target.dtype}"
-                f" {show_shape(target.shape)}{place(new)}; a parameter keeps its shape and dtype"
-            )
-        seen.add(target)
-    return [(target, new) for target, new in pairs]
-
-
-def _check_inputs(inputs: Sequence[Expression], roots: Sequence[Expression]) -> None:
-    if is_expression(inputs):
-        raise InputError(f"inputs is the expression {inputs}, and a list of variables was expected, such as [x]")
-    for k, given in enumerate(inputs):
-        if not is_expression(given) or given.operation.name != "variable":
-            raise InputError(f"input {k + 1} is {given!r}, and a variable was expected; make one with pc.variable")
-        if given in inputs[:k]:
-            raise InputError(f"the variable {given} is an input twice{place(given)}")
-    order = topological(roots)
-    for current in order:
-        if current.operation.name == "variable" and current not in inputs:
-            raise UnknownVariableError(
-                f"the outputs use the variable {current}, which is not an input{place(current)}; add it to the inputs"
-            )
-    used = set(order)
-    for given in inputs:
-        if given not in used:
-            raise UnusedVariableError(
-                f"the input {given} is used by no output and no update{place(given)}; remove it from the inputs"
-            )
 
 
 def _direct_indices(step: Step) -> list[tuple[Expression, Any]]:

@@ -80,6 +80,11 @@ class Call:
 class Executable(Protocol):
     """A compiled step. ``run`` does ``count`` steps, writing outputs from row ``first`` on."""
 
+    @property
+    def arena_bytes(self) -> int:
+        """How much memory a call takes for what is computed on the way and not returned."""
+        ...
+
     def run(self, call: Call, first: int, count: int) -> None:
         """Run some steps of a call; the first time, with ``first`` 0."""
         ...

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from pellucid.cli.application import application
 from pellucid.cli.demo import demo
 from pellucid.cli.screen import Screen
-from pellucid.cli.tour import moons
+from pellucid.cli.tour import convolution, moons
 from pellucid.cli.tour.guide import Guide
 from pellucid.core.errors import DataFileError, OutputFolderError
 
@@ -18,6 +18,7 @@ PICTURES = {
     "moons", "moons-logistic", "moons-loss", "moons-network", "moons-hidden-sizes",
     "softmax-loss", "softmax-weights", "softmax-examples", "softmax-confusion",
     "digits-loss", "digits-examples", "digits-confusion",
+    "convolution-loss", "convolution-filters", "convolution-examples", "convolution-confusion",
 }  # fmt: skip
 
 
@@ -47,6 +48,7 @@ def test_the_report_has_every_part_and_asks_nothing_of_a_network(taken):
         "Two moons",
         "Softmax regression",
         "A network for digits",
+        "A convolutional network",
         "Timings",
     ):
         assert f"<h2>{title}</h2>" in text
@@ -69,7 +71,7 @@ def test_the_default_folder_is_the_next_free_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs" / "demo-1").mkdir(parents=True)
     monkeypatch.setattr("pellucid.cli.demo.first_gradient", lambda guide: None)
-    for part in ("two_moons", "softmax_regression", "digits_network"):
+    for part in ("two_moons", "softmax_regression", "digits_network", "convolutional_network"):
         monkeypatch.setattr(f"pellucid.cli.demo.{part}", lambda *_: None)
     assert str(demo(Screen())) == "runs/demo-2"
 
@@ -95,6 +97,13 @@ def test_the_same_seed_takes_the_same_tour(tmp_path, monkeypatch):
         return screen.console.export_text()
 
     assert shown() == shown()
+
+
+def test_the_convolutional_network_learns_and_drops_units_only_while_it_does(tmp_path):
+    screen = Screen(Console(record=True, file=io.StringIO()))
+    convolution.convolutional_network(Guide(screen, tmp_path), steps=80)
+    held_out = re.search(r"^test\s+450\s+(\d\.\d+)", screen.console.export_text(), re.MULTILINE)
+    assert float(held_out[1]) > 0.93
 
 
 def test_bad_folders_are_named_errors(tmp_path):

@@ -50,9 +50,20 @@ def test_the_digits_network(seed):
     assert load("digits_network").main(seed=seed) >= 0.96
 
 
+def test_the_convolutional_network():
+    assert load("digits_cnn").main(epochs=3) >= 0.95
+
+
+def test_every_optimiser_trains_the_same_network(capsys):
+    final = load("optimizers").main(epochs=10)
+    assert max(final.values()) < 0.6  # 2.3 is what guessing costs
+    assert capsys.readouterr().out.count("mean loss") == len(final) == 8
+
+
 @pytest.mark.parametrize("name", sorted(p.stem for p in EXAMPLES.glob("*.py")))
 def test_every_example_is_a_script(name):
     short = {"two_moons": ["--help"], "softmax_regression": ["--steps", "2"], "digits_network": ["--epochs", "1"]}
+    short |= {"optimizers": ["--epochs", "1"], "digits_cnn": ["--epochs", "1"]}
     result = subprocess.run(
         [sys.executable, str(EXAMPLES / f"{name}.py"), *short.get(name, [])],
         env={**os.environ, "PYTHONPATH": str(SOURCE) + os.pathsep + os.environ.get("PYTHONPATH", "")},

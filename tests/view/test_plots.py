@@ -8,7 +8,7 @@ import pytest
 from matplotlib.image import imread
 
 from pellucid.core.errors import MissingExtraError, ShapeError
-from pellucid.view import boundaries, boundary, confusion, losses, png, predictions, save, scatter, weights
+from pellucid.view import boundaries, boundary, confusion, filters, losses, png, predictions, save, scatter, weights
 
 DRAW = np.random.default_rng(0)
 POINTS = DRAW.normal(size=(40, 2)).astype(np.float32)
@@ -29,6 +29,7 @@ FIGURES = {
     "one boundary": lambda: boundaries([("one", above)], POINTS, LABELS, columns=1),
     "losses": lambda: losses({"a": np.geomspace(100, 0.02, 50), "b": np.ones(50)}, "Loss"),
     "weights": lambda: weights(DRAW.normal(size=(64, 10)), "Weights"),
+    "filters": lambda: filters(DRAW.normal(size=(5, 5, 1, 32)), "Filters"),
     "predictions": lambda: predictions(IMAGES, DIGITS, (DIGITS + (DIGITS == 3)) % 10, "Digits"),
     "confusion": lambda: confusion(DIGITS, DIGITS),
 }
@@ -72,6 +73,11 @@ def test_the_confusion_counts_rows_of_truth():
 def test_pixels_that_are_no_square_are_refused():
     with pytest.raises(ShapeError, match="60 pixels are no square image"):
         weights(np.zeros((60, 10)))
+
+
+def test_filters_of_several_channels_are_refused():
+    with pytest.raises(ShapeError, match=r"\(5, 5, 3, 8\) cannot be shown"):
+        filters(np.zeros((5, 5, 3, 8)))
 
 
 def test_without_matplotlib_the_extra_is_named(monkeypatch):

@@ -9,10 +9,13 @@ from typing import Annotated
 
 import typer
 
+from .cache import cache as show_cache
 from .demo import Stopped
 from .demo import demo as run_demo
+from .devices import devices as show_devices
 from .screen import Screen
 
+JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON, for another program.")]
 INTERRUPTED = 130  # 128 and the number of SIGINT, as shells report it
 
 application = typer.Typer(
@@ -61,3 +64,21 @@ def demo(
     except Stopped as stopped:
         print(f"pellucid: {stopped}", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
+
+
+@application.command()
+def devices(
+    refresh: Annotated[bool, typer.Option("--refresh", help="Measure again, which takes a few seconds.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show this machine: cores, vectors, caches, memory, and its peak arithmetic and bandwidth, measured."""
+    show_devices(Screen(), refresh, as_json)
+
+
+@application.command()
+def cache(
+    clear: Annotated[bool, typer.Option("--clear", help="Remove everything that is kept.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what is kept on disk of compiled programs and measurements."""
+    show_cache(Screen(), clear, as_json)

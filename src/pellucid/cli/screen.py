@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -42,6 +43,16 @@ class Screen:
         equation = f"[cyan]{escape(left)}[/cyan] = {escape(str(right))}"
         indented = Padding(equation, (0, 0, 0, 2), expand=False)
         self.console.print(indented if self.console.is_terminal else f"  {equation}")
+
+    def facts(self, facts: Sequence[tuple[str, str]]) -> None:
+        """Show names and what they are, one a line."""
+        width = max((len(name) for name, _ in facts), default=0)
+        for name, value in facts:
+            self.console.print(f"  [dim]{escape(name.ljust(width))}[/dim]  {escape(value)}")
+
+    def data(self, data: object) -> None:
+        """Write data as JSON, and nothing else, for another program to read."""
+        print(json.dumps(data, indent=2), file=self.console.file)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Show a table; every column but the first is set to the right."""

@@ -3,8 +3,9 @@
 from .figures import data_address, png, save
 from .folder import numbered_folder, prepare_folder, write_file
 from .formula import formulas, mathml
-from .images import confusion, predictions, weights
+from .images import confusion, filters, predictions, weights
 from .plots import boundaries, boundary, losses, scatter
+from .profiles import kernel_times, roofline
 from .report import Section, page
 from .show import show, stage_text, stages
 
@@ -14,7 +15,9 @@ __all__ = [
     "boundary",
     "confusion",
     "data_address",
+    "filters",
     "formulas",
+    "kernel_times",
     "losses",
     "mathml",
     "numbered_folder",
@@ -22,6 +25,7 @@ __all__ = [
     "png",
     "predictions",
     "prepare_folder",
+    "roofline",
     "save",
     "scatter",
     "show",

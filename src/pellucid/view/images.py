@@ -47,6 +47,33 @@ def weights(matrix: Array, title: str = "", columns: int = 5) -> Figure:
     return figure
 
 
+def filters(kernel: Array, title: str = "", columns: int = 8) -> Figure:
+    """Return a figure of a first convolution's filters, each on a scale of its own.
+
+    Args:
+        kernel: of shape (height, width, 1, filters).
+        title: what it shows.
+        columns: how many filters in a row.
+
+    Raises:
+        ShapeError: if the kernel is not that of images with one channel.
+    """
+    if kernel.ndim != 4 or kernel.shape[2] != 1 or not kernel.size:
+        raise ShapeError(f"a kernel of shape {kernel.shape} cannot be shown; expected (height, width, 1, filters)")
+    count = kernel.shape[3]
+    rows = math.ceil(count / columns)
+    figure = new_figure(0.82 * columns, 0.82 * rows + (0.4 if title else 0))
+    cells = new_axes(figure, rows, columns)
+    for axes in cells:
+        bare(axes)
+    for k, axes in enumerate(cells[:count]):
+        largest = max(float(np.abs(kernel[..., k]).max()), 1e-12)
+        axes.imshow(kernel[:, :, 0, k], cmap="PuOr_r", vmin=-largest, vmax=largest)
+    if title:
+        figure.suptitle(title, fontsize=11, color=INK, x=0.01, ha="left")
+    return figure
+
+
 def predictions(images: Array, labels: Array, predicted: Array, title: str = "", columns: int = 10) -> Figure:
     """Return a sheet of images, each with what was predicted; a wrong one says what it is too, in another colour.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -50,19 +51,20 @@ def softmax_regression(guide: Guide, given: Split | None = None, steps: int = RE
     results(guide, section, "softmax", predict, parts)
 
 
-def run_steps(step: Function, batch: int, steps: int, parts: Split, seed: int, report: Any) -> Array:
-    """Train on a number of minibatches, in whole epochs and then part of one; returns a loss a step."""
+def run_steps(step: Function, batch: int, steps: int, parts: Split, seed: int, report: Any, *numbers: float) -> Array:
+    """Train on minibatches, in whole epochs and part of one, with other inputs of the step; returns a loss a step."""
     inputs, labels = parts.train_inputs, parts.train_labels
     each = -(-len(inputs) // batch)
     epochs, rest = divmod(steps, each)
     curves = []
     if epochs:
         whole = step.minibatches(batch, epochs=epochs, seed=seed)
-        curves.append(whole(inputs, labels, progress=lambda done, _: report(done, steps)))
+        curves.append(whole(inputs, labels, *numbers, progress=lambda done, _: report(done, steps)))
     if rest:
         some = np.random.default_rng(seed).permutation(len(inputs))[: rest * batch]
         part = step.minibatches(batch, seed=seed + 1)
-        curves.append(part(inputs[some], labels[some], progress=lambda done, _: report(epochs * each + done, steps)))
+        begun = epochs * each
+        curves.append(part(inputs[some], labels[some], *numbers, progress=lambda done, _: report(begun + done, steps)))
     return np.concatenate(curves)
 
 
@@ -97,7 +99,7 @@ def digits_network(guide: Guide, epochs: int = NETWORK_EPOCHS) -> None:
     section.table(["rule", "times", "before", "after"], fired(training))
 
 
-def results(guide: Guide, section: Section, name: str, predict: Function, parts: Split) -> None:
+def results(guide: Guide, section: Section, name: str, predict: Callable[[Array], Any], parts: Split) -> None:
     """Show how often a model is right, a sheet of test digits with the wrong ones first, and what it confuses."""
     rows = [
         [
