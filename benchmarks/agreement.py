@@ -15,7 +15,8 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import moons, softmax
+from . import moons, networks, softmax
+from . import yardstick as network_yardstick
 from .rounds import Record
 from .tasks import Task
 
@@ -24,8 +25,8 @@ FINAL_TOLERANCE = 0.05
 FINAL_LIMIT = 0.6
 
 
-def yardstick(task: Task, folder: Path) -> list[float]:
-    """The early losses in float64; none where a task has no early losses."""
+def yardstick(task: Task, folder: Path, late: bool = False) -> list[float]:
+    """The early losses in float64; none where a task has no early losses. `late`: where Adam adds its epsilon."""
     if task.kind == "moons":
         problem = moons.read(folder, task.hidden)
         data = (problem.points, problem.labels)
@@ -33,6 +34,11 @@ def yardstick(task: Task, folder: Path) -> list[float]:
     if task.kind == "softmax":
         images = softmax.read(folder)
         return [softmax.loss(*softmax.train(images, softmax.EARLY_STEPS), images)]
+    if task.kind == "network" and not (folder / f"{task.network}-missing").exists():
+        network = networks.NETWORKS[task.network]
+        problem = networks.read(network, folder)
+        trained = network_yardstick.train(network, problem, networks.EARLY_STEPS, late)
+        return [network_yardstick.loss(network, trained, problem)]
     return []
 
 
@@ -40,6 +46,8 @@ def far(found: Sequence[float], expected: Sequence[float], tolerance: float, lim
     """How the found losses miss the expected ones: half of them by the tolerance, or one by the limit. NaN misses."""
     if len(found) != len(expected):
         return f"{len(found)} losses instead of {len(expected)}"
+    if not expected:
+        return ""
     pairs = sorted(zip(found, expected, strict=True), key=distance)
     for (mine, right), bound in ((pairs[len(pairs) // 2], tolerance), (pairs[-1], limit)):
         if not distance((mine, right)) <= bound:
@@ -53,14 +61,18 @@ def distance(pair: tuple[float, float]) -> float:
     return math.inf if math.isnan(mine) else abs(mine - right) / abs(right)
 
 
-def mark_disagreeing(records: list[Record], task: Task, early: Sequence[float]) -> None:
-    """Give each record of this task that disagrees a `disagrees` entry, which says how."""
+def mark_disagreeing(records: list[Record], task: Task, early: Sequence[float], late: Sequence[float] = ()) -> None:
+    """Give each record of this task that disagrees a `disagrees` entry, which says how.
+
+    Records with `late_epsilon` are judged by the losses `late`.
+    """
     mine = [record for record in records if record["task"] == task.key and record.get("comparable")]
     if not mine:
         return
     finals = [statistics.median(column) for column in zip(*(record["final"] for record in mine), strict=False)]
     for record in mine:
-        wrong = far(record["early"], early, EARLY_TOLERANCE, EARLY_TOLERANCE) if early else ""
+        right = late if late and record.get("late_epsilon") else early
+        wrong = far(record["early"], right, EARLY_TOLERANCE, EARLY_TOLERANCE) if right else ""
         wrong = wrong or far(record["final"], finals, FINAL_TOLERANCE, FINAL_LIMIT)
         if wrong:
             record["disagrees"] = wrong

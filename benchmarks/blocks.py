@@ -37,3 +37,25 @@ def part(joined: Sequence[Array], networks: Sequence[Weights]) -> list[Weights]:
         found.append(Weights(W1[:, units], b1[units], W2[units, outputs], b2[outputs]))
         begin = units.stop
     return found
+
+
+def pad(networks: Sequence[Weights]) -> list[Array]:
+    """The networks as one batch, padded with hidden units whose weights are zero, and stay so by themselves.
+
+    W1 (networks, 2, units), b1 (networks, 1, units), W2 (networks, units, 2), b2 (networks, 1, 2).
+    """
+    units = max(len(network.b1) for network in networks)
+    fill = [(units - len(network.b1), network) for network in networks]
+    return [
+        np.stack([np.pad(network.W1, ((0, 0), (0, more))) for more, network in fill]),
+        np.stack([np.pad(network.b1, (0, more))[None] for more, network in fill]),
+        np.stack([np.pad(network.W2, ((0, more), (0, 0))) for more, network in fill]),
+        np.stack([network.b2[None] for network in networks]),
+    ]
+
+
+def unpad(padded: Sequence[Array], networks: Sequence[Weights]) -> list[Weights]:
+    """The networks again, out of the padded batch."""
+    W1, b1, W2, b2 = (np.asarray(array) for array in padded)
+    sizes = [len(network.b1) for network in networks]
+    return [Weights(W1[k, :, :n], b1[k, 0, :n], W2[k, :n], b2[k, 0]) for k, n in enumerate(sizes)]

@@ -10,7 +10,18 @@ import shutil
 import subprocess
 from pathlib import Path
 
-PACKAGES = ("pellucid", "numpy", "llvmlite", "torch", "jax", "jaxlib", "scikit-learn")
+PACKAGES = (
+    "pellucid",
+    "numpy",
+    "llvmlite",
+    "torch",
+    "jax",
+    "jaxlib",
+    "scikit-learn",
+    "keras",
+    "tensorflow",
+    "tensorflow-cpu",
+)
 
 
 def processor() -> tuple[str, set[str]]:

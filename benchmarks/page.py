@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from . import kernel_table, results
+from .kernel_table import KernelRow
+from .results import Results
 from .rounds import CORES
 from .summary import Row, Verdict
-from .table import FLOOR_HEADINGS, HEADINGS, by_task, markdown, notes, row_cells, verdict_cells
+from .table import FLOOR_HEADINGS, by_task, headings_of, markdown, notes, task_cells, verdict_cells
 
 METHOD = """\
 ## How it is measured
@@ -25,9 +27,21 @@ METHOD = """\
   on the weights, float32. No runner computes the loss while it is timed; all update every parameter in every pass.
 - The C loop is `benchmarks/peers/moons.c`, compiled with `gcc -O3 -march=native -ffast-math` for each size; its tanh
   and exponential are vectorised by glibc's libmvec.
-- The sweep trains networks of 1, 2, 3, 4, 5, 20 and 50 hidden units. Pellucid, C and JAX train one network a thread
-  on two threads; NumPy and PyTorch train all seven as one block-diagonal network, which is their fastest way. PyTorch
-  has one thread or two, whichever is faster.
+- The sweep trains networks of 1, 2, 3, 4, 5, 20 and 50 hidden units. C trains one network a thread on two threads,
+  NumPy all seven as one block-diagonal network. The others have several ways: all in one function or one network a
+  thread (Pellucid), one network a thread or one padded batch (JAX), block-diagonal or one padded batch (PyTorch).
+- Where a runner has several ways (of the sweep; PyTorch's layouts and optimisers; Keras with oneDNN and without), each
+  is tried once before the first round, and the fastest runs in all rounds; it is named below the table.
+- The networks train on real images, kept as bytes and scaled in the step, by shuffled minibatches with dropout; every
+  gather and scaling is counted. PyTorch is eager, JAX and Keras compile a step. All have the same starting weights, and
+  after 3 steps without dropout the loss of all lies within 0.01% of a float64 yardstick's (`benchmarks/yardstick.py`).
+- Memory is the largest resident size from after importing and loading data to the end of the timed steps, less the
+  size at its beginning. Compiling is in it.
+- Training to a goal counts compiling and whole epochs until 98.5% of MNIST's test images are right; importing,
+  loading and judging are left out.
+- Compile time goes from the network's expressions to the compiled step: the first step less the second.
+- A single kernel runs in one process in Pellucid and in PyTorch, in turns; right before and after each run the limit
+  of the machine is measured (multiply-adds in registers, or copies in memory), and the share is taken of the mean.
 - Softmax regression counts shuffling and gathering the minibatches. JAX's loop is one call an epoch.
 - scikit-learn's MLPClassifier has one logistic output where the others have a softmax over two, so on two moons it
   does slightly less work and is not checked; on softmax regression it trains the same model as all.
@@ -37,28 +51,43 @@ METHOD = """\
 
 
 def page(
-    rows: Sequence[Row], verdicts: Sequence[Verdict], about: Mapping[str, Any], command: str, picture: str | None
+    rows: Sequence[Row],
+    verdicts: Sequence[Verdict],
+    kernels: Sequence[KernelRow],
+    found: Results,
+    pictures: Sequence[str],
 ) -> str:
     """The whole page."""
-    machine, origins, length = about["machine"], about["data"], about["length"]
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    tasks = list(found["takings"])
+    versions = ", ".join(f"{name} {version}" for name, version in results.versions(found, tasks).items())
+    where = results.machines(found, tasks)
+    origins = {found["takings"][task]["data"]: None for task in tasks if found["takings"][task]["data"]}
     parts = [
         "# Benchmarks",
-        f"`{command}` wrote this page. It ran {length['rounds']} rounds on {machine['date']}.",
+        f"`{found['command']}` wrote this page.",
         "\n".join(
             [
-                f"- Machine: {machine['processor']}, {machine['cores']} cores ({CORES} used at most), vectors of "
-                f"{machine['vector width']}, {machine['system']}",
+                *(f"- {words} ({CORES} cores used at most): {', '.join(keys)}" for words, keys in where.items()),
                 f"- Versions: {versions}",
-                *(f"- Data, {kind}: {origin}" for kind, origin in origins.items()),
+                *(f"- Data: {origin}" for origin in origins),
             ]
         ),
         "## Floors",
         markdown(FLOOR_HEADINGS, verdict_cells(verdicts)),
         "## Results",
     ]
-    if picture:
-        parts.append(f"![Time of every runner in every task, on logarithmic axes]({picture})")
+    if "benchmarks.png" in pictures:
+        parts.append("![Time of every runner in every task, on logarithmic axes](benchmarks.png)")
     for title, group in by_task(rows).items():
-        parts += [f"### {title}", markdown(HEADINGS, row_cells(group)), *notes(group)]
-    return "\n\n".join([*parts, METHOD])
+        if group[0].task.kind != "kernels":
+            parts += [f"### {title}", markdown(headings_of(group), task_cells(group)), *notes(group)]
+    return "\n\n".join([*parts, *kernel_parts(kernels, "roofline.png" in pictures), METHOD])
+
+
+def kernel_parts(kernels: Sequence[KernelRow], drawn: bool) -> list[str]:
+    """The section on single kernels."""
+    if not kernels:
+        return []
+    picture = ["![The roofline: each kernel under the limits of the machine](roofline.png)"] if drawn else []
+    said = [f"{row.name}: {row.note}" for row in kernels if row.note]
+    return ["## Single kernels", *picture, markdown(kernel_table.HEADINGS, kernel_table.cells(kernels)), *said]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import moons, softmax
+from . import moons, networks, softmax
 from .tasks import Runner, Task
 
 CORES = 2
@@ -19,7 +19,14 @@ PATIENCE = 600
 """Seconds after which a runner is given up."""
 
 ROOT = Path(__file__).resolve().parent.parent
-PEERS = {"numpy", "torch", "jax", "sklearn", "pellucid"}
+PEERS = {"numpy", "torch", "jax", "sklearn", "pellucid", "keras", "tensorflow"}
+NETWORK_KINDS = ("network", "reach", "compile")
+KERAS_PYTHON = "PELLUCID_BENCH_KERAS"
+"""Names a Python that has Keras and TensorFlow, where they are installed apart from the others."""
+
+UNPREPARED = ("moons", "softmax", "network", "reach", "kernels")
+"""Kinds of tasks whose runners warm up by themselves, so that they need no round 0 unless they have variants."""
+
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 Record = dict[str, Any]
@@ -50,19 +57,35 @@ def write_problems(tasks: Iterable[Task], folder: Path) -> dict[str, str]:
     origins = {"moons": moons.write(folder)} if kinds & {"moons", "start"} else {}
     if "softmax" in kinds:
         origins["softmax"] = softmax.write(folder)
+    for key in sorted({task.network for task in tasks if task.network}):
+        try:
+            origins[key] = networks.write(networks.NETWORKS[key], folder)
+        except networks.MissingDataError as missing:
+            (folder / f"{key}-missing").write_text(str(missing), encoding="utf-8")
     return origins
 
 
-def command(task: Task, runner: Runner, folder: Path, length: Length) -> list[str]:
+def python(runner: Runner) -> str:
+    """The interpreter that runs it."""
+    return os.environ.get(KERAS_PYTHON, sys.executable) if "keras" in runner.module else sys.executable
+
+
+def command(task: Task, runner: Runner, folder: Path, length: Length, variant: str = "") -> list[str]:
     """The command line of one runner."""
+    network = ("--network", task.network)
     own = {
         "moons": ("--passes", length.passes, "--hidden", *task.hidden, "--enough", length.enough),
         "softmax": ("--epochs", length.epochs, "--enough", length.enough),
         "start": ("--passes", length.passes),
+        "network": (*network, "--enough", length.enough),
+        "reach": (*network, "--reach", networks.GOAL),
+        "compile": network,
+        "kernels": ("--enough", length.enough),
         "import": (),
     }[task.kind]
-    parts = ("-m", f"benchmarks.peers.{runner.module}", "--problem", folder, *own, *runner.options)
-    return [sys.executable, *map(str, parts)]
+    chosen = ("--variant", variant) if variant else ()
+    parts = ("-m", f"benchmarks.peers.{runner.module}", "--problem", folder, *own, *runner.options, *chosen)
+    return [python(runner), *map(str, parts)]
 
 
 def environment(runner: Runner, folder: Path, number: int) -> dict[str, str]:
@@ -73,7 +96,7 @@ def environment(runner: Runner, folder: Path, number: int) -> dict[str, str]:
     cache = folder / (f"cold-{number}" if runner.name.endswith("cold") else "cache")
     threads = dict.fromkeys(THREADS, str(CORES))
     own = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return {**own, **threads, "JAX_PLATFORMS": "cpu", "PELLUCID_CACHE": str(cache)}
+    return {**own, **threads, "PELLUCID_THREADS": str(CORES), "JAX_PLATFORMS": "cpu", "PELLUCID_CACHE": str(cache)}
 
 
 def outcome(code: int, out: str, err: str) -> Record:
@@ -87,12 +110,15 @@ def outcome(code: int, out: str, err: str) -> Record:
     return {"failed": f"exit code {code}: {last}"}
 
 
-def run_one(task: Task, runner: Runner, folder: Path, length: Length, number: int) -> Record:
-    """Run one runner once."""
+def run_one(task: Task, runner: Runner, folder: Path, length: Length, number: int, variant: str = "") -> Record:
+    """Run one runner once, in one of its variants."""
+    absent = folder / f"{task.network}-missing"
+    if task.network and absent.exists():
+        return {"task": task.key, "runner": runner.name, "round": number, "missing": absent.read_text(encoding="utf-8")}
     variables = environment(runner, folder, number)
     try:
         done = subprocess.run(
-            command(task, runner, folder, length),
+            command(task, runner, folder, length, variant),
             check=False,
             cwd=ROOT,
             env=variables,
@@ -104,26 +130,41 @@ def run_one(task: Task, runner: Runner, folder: Path, length: Length, number: in
         found: Record = {"failed": f"no result after {PATIENCE} s"}
     else:
         found = outcome(done.returncode, done.stdout, done.stderr)
-    return {"task": task.key, "runner": runner.name, "round": number, **found}
+    chosen = {"variant": variant} if variant else {}
+    return {"task": task.key, "runner": runner.name, "round": number, **chosen, **found}
+
+
+def choose(task: Task, runner: Runner, folder: Path, length: Length) -> Record:
+    """Round 0: each variant of a runner once, where it has some; the record of the fastest."""
+    tried: list[Record] = []
+    for variant in runner.variants or ("",):
+        tried.append(run_one(task, runner, folder, length, 0, variant))
+        if "missing" in tried[-1]:
+            break
+    return min(tried, key=lambda record: record.get("seconds", float("inf")))
 
 
 def run_rounds(tasks: Iterable[Task], folder: Path, length: Length, tell: Callable[[str], None]) -> list[Record]:
-    """All rounds. Round 0, for what starts fresh processes, fills the system's caches and ours and is not counted.
+    """All rounds. Round 0 is not counted: it fills the system's caches and ours, and chooses among variants.
 
     A runner that is missing or has failed is not asked again.
     """
     records: list[Record] = []
     given_up: set[tuple[str, str]] = set()
+    variants: dict[tuple[str, str], str] = {}
     for number in range(length.rounds + 1):
         for task in tasks:
-            if number == 0 and task.kind in ("moons", "softmax"):
-                continue
             for runner in task.runners:
-                if (task.key, runner.name) in given_up:
+                key = (task.key, runner.name)
+                if key in given_up or (number == 0 and task.kind in UNPREPARED and not runner.variants):
                     continue
-                record = run_one(task, runner, folder, length, number)
+                if number:
+                    record = run_one(task, runner, folder, length, number, variants.get(key, ""))
+                else:
+                    record = choose(task, runner, folder, length)
+                    variants[key] = record.get("variant", "")
                 if "seconds" not in record:
-                    given_up.add((task.key, runner.name))
+                    given_up.add(key)
                 if number or "seconds" not in record:
                     records.append(record)
                 tell(f"round {number} of {length.rounds}  {task.title}: {runner.name}  {brief(record, task)}")

@@ -72,6 +72,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--passes", type=int, default=20_000)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--enough", type=float, default=0.5, help="seconds to measure for, where one run is shorter")
+    parser.add_argument("--network", default="", help="which of the networks")
+    parser.add_argument("--variant", default="", help="which of the peer's own ways; see its VARIANTS")
+    parser.add_argument("--reach", type=float, default=0.0, help="train to this share of right test images instead")
     return parser.parse_args()
 
 

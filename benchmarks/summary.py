@@ -6,8 +6,13 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from .floors import Floor
 from .rounds import Record
-from .tasks import Figure, Floor, Task, base
+from .tasks import Figure, Task, base
+
+MEGABYTE = 2**20
+MOST_SHARE = 1.05
+"""A larger share of a limit cannot be: the machine was busy while the limit was measured."""
 
 
 class Spread(NamedTuple):
@@ -26,6 +31,8 @@ class Row(NamedTuple):
     time: Spread | None
     ratio: Spread | None
     note: str = ""
+    memory: Spread | None = None
+    memory_ratio: Spread | None = None
 
 
 class Verdict(NamedTuple):
@@ -35,9 +42,14 @@ class Verdict(NamedTuple):
     measured: Spread | None
 
     @property
+    def impossible(self) -> bool:
+        """Whether it is a share of more than all: the limit was measured while something else ran."""
+        return self.floor.below is None and self.measured is not None and self.measured.median > MOST_SHARE
+
+    @property
     def met(self) -> bool | None:
         """Whether it is met; None where it was not measured."""
-        if self.measured is None:
+        if self.measured is None or self.impossible:
             return None
         if self.floor.at_most:
             return self.measured.median <= self.floor.bound
@@ -49,20 +61,23 @@ def spread(values: Sequence[float]) -> Spread | None:
     return Spread(statistics.median(values), min(values), max(values)) if values else None
 
 
-def seconds(records: Iterable[Record], figure: Figure) -> dict[int, float]:
-    """The time of a figure in each round: of several runners, the best. Runners that disagree do not count."""
+def values(records: Iterable[Record], figure: Figure) -> dict[int, float]:
+    """A figure in each round: of several runners, the smallest. Runners that disagree do not count."""
     best: dict[int, float] = {}
     for record in records:
         right = record["task"] == figure.task and record["runner"] in figure.runners
-        if right and "seconds" in record and "disagrees" not in record:
-            best[record["round"]] = min(record["seconds"], best.get(record["round"], float("inf")))
+        if right and record.get(figure.measure) is not None and "disagrees" not in record:
+            best[record["round"]] = min(record[figure.measure], best.get(record["round"], float("inf")))
     return best
 
 
-def ratio(records: Sequence[Record], above: Figure, below: Figure) -> Spread | None:
-    """above / below, round by round."""
-    over, under = seconds(records, above), seconds(records, below)
-    return spread([over[number] / under[number] for number in over if number in under])
+def ratio(records: Sequence[Record], above: Figure, below: Figure | None) -> Spread | None:
+    """above / below, round by round; above alone where there is no other."""
+    over = values(records, above)
+    if below is None:
+        return spread(list(over.values()))
+    under = values(records, below)
+    return spread([over[number] / under[number] for number in over if under.get(number)])
 
 
 def note(records: Sequence[Record], task: Task, runner: str) -> str:
@@ -75,8 +90,9 @@ def note(records: Sequence[Record], task: Task, runner: str) -> str:
                 return f"failed: {record['failed']}"
             if "disagrees" in record:
                 return f"disagrees, not compared: {record['disagrees']}"
-            if record.get("note"):
-                return str(record["note"])
+            said = [str(record[name]) for name in ("variant", "note") if record.get(name)]
+            if said:
+                return "; ".join(said)
     return ""
 
 
@@ -87,9 +103,12 @@ def rows(records: Sequence[Record], tasks: Iterable[Task]) -> list[Row]:
         reference = Figure(task.key, (base(task),))
         for runner in task.runners:
             figure = Figure(task.key, (runner.name,))
-            time = spread([value * task.scale for value in seconds(records, figure).values()])
+            time = spread([value * task.scale for value in values(records, figure).values()])
             said = note(records, task, runner.name)
-            found.append(Row(task, runner.name, time, ratio(records, figure, reference), said))
+            own = figure._replace(measure="memory")
+            memory = spread([value / MEGABYTE for value in values(records, own).values()])
+            beside = ratio(records, own, reference._replace(measure="memory"))
+            found.append(Row(task, runner.name, time, ratio(records, figure, reference), said, memory, beside))
     return found
 
 

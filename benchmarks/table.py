@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from .summary import Row, Spread, Verdict
 
 HEADINGS = ("runner", "median", "range", "beside Pellucid", "range")
+MEMORY_HEADINGS = (*HEADINGS, "memory, MiB", "beside Pellucid")
 FLOOR_HEADINGS = ("floor", "needed", "measured", "range", "met")
 
 Cells = list[tuple[str, ...]]
@@ -38,6 +39,30 @@ def row_cells(rows: Sequence[Row]) -> Cells:
     ]
 
 
+def headings_of(rows: Sequence[Row]) -> tuple[str, ...]:
+    """The headings of one task's rows: with memory, where it was measured."""
+    return MEMORY_HEADINGS if any(row.memory for row in rows) else HEADINGS
+
+
+def task_cells(rows: Sequence[Row]) -> Cells:
+    """The cells under those headings."""
+    if headings_of(rows) == HEADINGS:
+        return row_cells(rows)
+    memory = [
+        (
+            number(row.memory.median) if row.memory else "–",
+            f"{number(row.memory_ratio.median)}x" if row.memory_ratio else "–",
+        )
+        for row in rows
+    ]
+    return [left + right for left, right in zip(row_cells(rows), memory, strict=True)]
+
+
+def bound(value: float, share: bool) -> str:
+    """A bound or what was measured: a share, or how many times as much."""
+    return f"{value:.0%}" if share else f"{number(value)}x"
+
+
 def notes(rows: Sequence[Row]) -> list[str]:
     """What is to be said below a task's table."""
     return [f"{row.runner}: {row.note}" for row in rows if row.note]
@@ -49,10 +74,10 @@ def verdict_cells(verdicts: Sequence[Verdict]) -> Cells:
     return [
         (
             verdict.floor.text,
-            f"at {'most' if verdict.floor.at_most else 'least'} {number(verdict.floor.bound)}x",
-            f"{number(verdict.measured.median)}x" if verdict.measured else "–",
+            f"at {'most' if verdict.floor.at_most else 'least'} {bound(verdict.floor.bound, not verdict.floor.below)}",
+            bound(verdict.measured.median, not verdict.floor.below) if verdict.measured else "–",
             between(verdict.measured),
-            words[verdict.met],
+            "busy machine, measure again" if verdict.impossible else words[verdict.met],
         )
         for verdict in verdicts
     ]
@@ -85,7 +110,7 @@ def plain(title: str, headings: Sequence[str], cells: Cells) -> str:
 
 def print_tables(rows: Sequence[Row], verdicts: Sequence[Verdict]) -> None:
     """Print every table."""
-    tables = [(title, HEADINGS, row_cells(group), notes(group)) for title, group in by_task(rows).items()]
+    tables = [(title, headings_of(group), task_cells(group), notes(group)) for title, group in by_task(rows).items()]
     tables.append(("Floors", FLOOR_HEADINGS, verdict_cells(verdicts), []))
     for title, headings, cells, below in tables:
         print_table(title, headings, cells)

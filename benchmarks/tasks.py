@@ -1,20 +1,26 @@
-"""What is compared, who takes part, and the floors that Pellucid must reach."""
+"""What is compared, and who takes part."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from .kernels import KERNELS
 from .moons import SWEEP
 
 PELLUCID = "Pellucid"
+KERAS = "Keras on TensorFlow"
 
 
 class Runner(NamedTuple):
-    """One way of computing a task: its name in the table, its module in peers/, and options of its own."""
+    """One way of computing a task: its name in the table, its module in peers/, and options of its own.
+
+    Where there are `variants`, round 0 tries each and the other rounds take the fastest.
+    """
 
     name: str
     module: str
     options: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
 
 
 class Task(NamedTuple):
@@ -27,23 +33,15 @@ class Task(NamedTuple):
     scale: float
     runners: tuple[Runner, ...]
     hidden: tuple[int, ...] = ()
+    network: str = ""
 
 
 class Figure(NamedTuple):
-    """The time of one runner in one task, or the best of several."""
+    """The time (or another measure) of one runner in one task, or the smallest of several."""
 
     task: str
     runners: tuple[str, ...]
-
-
-class Floor(NamedTuple):
-    """A ratio of two figures of the same round, and the bound its median must keep."""
-
-    text: str
-    above: Figure
-    below: Figure
-    bound: float
-    at_most: bool
+    measure: str = "seconds"
 
 
 MICRO, MILLI = 1e6, 1e3
@@ -58,6 +56,25 @@ def moons_task(key: str, title: str, hidden: int) -> Task:
     return Task(key, title, "moons", "µs a pass", MICRO, runners, (hidden,))
 
 
+OPTIMISERS = ("default", "foreach", "fused")
+LAYOUTS = ("channels first", "channels last")
+TORCH_IMAGES = tuple(f"{layout}, {optimiser}" for layout in LAYOUTS for optimiser in OPTIMISERS)
+ONEDNN = ("with oneDNN", "without oneDNN")
+SWEEP_WAYS = ("one network a thread", "one padded batch")
+
+
+def network_task(key: str, title: str, torch: tuple[str, ...], *more: Runner) -> Task:
+    """Training steps of one of the networks."""
+    runners = (
+        Runner(PELLUCID, "pellucid_network"),
+        Runner("PyTorch", "torch_network", variants=torch),
+        Runner("JAX", "jax_network"),
+        Runner(KERAS, "keras_network", variants=ONEDNN),
+        *more,
+    )
+    return Task(key, title, "network", "ms a step", MILLI, runners, network=key)
+
+
 TASKS = (
     moons_task("moons-3", "Two moons, 2-3-2", 3),
     moons_task("moons-50", "Two moons, 2-50-2", 50),
@@ -68,11 +85,11 @@ TASKS = (
         "µs a pass of all seven",
         MICRO,
         (
-            Runner(PELLUCID, "pellucid_moons"),
+            Runner(PELLUCID, "pellucid_sweep", variants=("one function of all", "one network a thread")),
             Runner("C loop", "c_moons"),
             Runner("NumPy", "numpy_sweep"),
-            Runner("PyTorch", "torch_sweep"),
-            Runner("JAX, whole loop", "jax_sweep"),
+            Runner("PyTorch", "torch_sweep", variants=("block-diagonal", "one padded batch")),
+            Runner("JAX, whole loop", "jax_sweep", variants=SWEEP_WAYS),
         ),
         SWEEP,
     ),
@@ -120,44 +137,47 @@ TASKS = (
             Runner("import torch alone", "import_time", ("--module", "torch")),
         ),
     ),
-)
-
-FLOORS = (
-    Floor(
-        "two moons 2-3-2: time beside the C loop",
-        Figure("moons-3", (PELLUCID,)),
-        Figure("moons-3", ("C loop",)),
-        2.0,
-        at_most=True,
+    network_task(
+        "network-3072",
+        "3072-768-384-2 network on cats and dogs, SGD, batch 128",
+        TORCH_IMAGES[3:],
+        Runner("scikit-learn", "sklearn_network"),
     ),
-    Floor(
-        "two moons 2-50-2: ahead of JAX's whole loop",
-        Figure("moons-50", ("JAX, whole loop",)),
-        Figure("moons-50", (PELLUCID,)),
-        2.5,
-        at_most=False,
+    network_task("mnist-cnn", "MNIST CNN, Adam, batch 50", TORCH_IMAGES),
+    network_task("cifar-cnn", "CIFAR CNN, Nesterov, batch 128", TORCH_IMAGES),
+    Task(
+        "reach",
+        "MNIST CNN from untrained to 98.5% of the test images, compile included",
+        "reach",
+        "s",
+        1.0,
+        (
+            Runner(PELLUCID, "pellucid_network"),
+            Runner("PyTorch", "torch_network", ("--variant", "channels last, fused")),
+            Runner(KERAS, "keras_network", ("--variant", "with oneDNN")),
+        ),
+        network="mnist-cnn",
     ),
-    Floor(
-        "import to trained model, cold, beside import torch",
-        Figure("start", ("Pellucid, cold",)),
-        Figure("start", ("import torch alone",)),
-        1 / 2,
-        at_most=True,
+    Task(
+        "compile",
+        "Compiling the MNIST CNN's training step",
+        "compile",
+        "ms",
+        MILLI,
+        (
+            Runner("Pellucid, cached", "pellucid_compile"),
+            Runner("Pellucid, cold", "pellucid_compile"),
+            Runner("import torch alone", "import_time", ("--module", "torch")),
+        ),
+        network="mnist-cnn",
     ),
-    Floor(
-        "import to trained model, cached, beside import torch",
-        Figure("start", ("Pellucid, cached",)),
-        Figure("start", ("import torch alone",)),
-        1 / 6,
-        at_most=True,
-    ),
-    Floor("import beside import numpy", Figure("import", (PELLUCID,)), Figure("import", ("NumPy",)), 1.6, at_most=True),
-    Floor(
-        "softmax regression: steps a second ahead of the best peer",
-        Figure("softmax", ENGINES),
-        Figure("softmax", (PELLUCID,)),
-        2.0,
-        at_most=False,
+    Task(
+        "kernels",
+        "Single kernels",
+        "kernels",
+        "ms",
+        MILLI,
+        tuple(Runner(name, "pellucid_kernels", ("--kernel", name)) for name in KERNELS),
     ),
 )
 

@@ -9,17 +9,32 @@ import pellucid as pc
 
 def moons_step(start: Any) -> tuple[Any, list[Any]]:
     """One full-batch pass from the given weights: the function, and its parameters W1, b1, W2, b2."""
+    step, (parameters,) = moons_steps([start])
+    return step, parameters
+
+
+def moons_steps(starts: Any) -> tuple[Any, list[list[Any]]]:
+    """One full-batch pass of one or more networks in one function, and the parameters of each."""
     X = pc.variable("X", ("batch", 2))
     y = pc.variable("y", ("batch",), dtype="int32")
-    parameters = [pc.parameter(array, name=name) for array, name in zip(start, ("W1", "b1", "W2", "b2"), strict=True)]
+    every, updates = [], []
+    for start in starts:
+        parameters = [
+            pc.parameter(array, name=name) for array, name in zip(start, ("W1", "b1", "W2", "b2"), strict=True)
+        ]
+        gradients = pc.gradient(moons_loss(parameters, X, y), parameters)
+        updates += [(w, w - 0.01 * g) for w, g in zip(parameters, gradients, strict=True)]
+        every.append(parameters)
+    return pc.function([X, y], [], updates=updates), every
+
+
+def moons_loss(parameters: list[Any], X: Any, y: Any) -> Any:
+    """The loss of one network."""
     W1, b1, W2, b2 = parameters
     z = pc.tanh(X @ W1 + b1) @ W2 + b2
     scores = pc.exp(z)
     p = scores / scores.sum(axis=1, keepdims=True)
-    loss = -pc.log(pc.pick(p, y)).sum() + 0.005 * ((W1 * W1).sum() + (W2 * W2).sum())
-    gradients = pc.gradient(loss, parameters)
-    updates = [(w, w - 0.01 * g) for w, g in zip(parameters, gradients, strict=True)]
-    return pc.function([X, y], [], updates=updates), parameters
+    return -pc.log(pc.pick(p, y)).sum() + 0.005 * ((W1 * W1).sum() + (W2 * W2).sum())
 
 
 def softmax_step(inputs: int, classes: int, rate: float) -> tuple[Any, list[Any]]:

@@ -1,13 +1,13 @@
-"""PyTorch, eager, several networks joined into one block-diagonal network."""
+"""PyTorch, eager, several networks joined into one block-diagonal network, or as one padded batch."""
 
 from __future__ import annotations
 
 import torch
 from torch.nn.functional import cross_entropy
 
-from ..blocks import join, part
+from ..blocks import join, pad, part, unpad
 from ..moons import PENALTY, RATE, Problem, Weights
-from ..runner import moons_runner
+from ..runner import arguments, moons_runner
 from .torch_threads import choose_threads
 
 
@@ -42,5 +42,28 @@ class Trainer:
         return part([tensor.detach().numpy() for tensor in self.now], self.networks)
 
 
+class PaddedTrainer(Trainer):
+    """The networks as one batch of products."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.points, self.networks = torch.from_numpy(problem.points.copy()), problem.starts
+        self.start = pad(problem.starts)
+        self.labels = torch.from_numpy(problem.labels.astype("int64")).repeat(len(self.networks))
+        self.reset()
+        choose_threads(lambda: self.run(50))
+
+    def run(self, passes: int) -> None:
+        W1, b1, W2, b2 = self.now
+        points = self.points.expand(len(self.networks), -1, -1)
+        for _ in range(passes):
+            self.optimizer.zero_grad()
+            scores = torch.baddbmm(b2, torch.tanh(torch.baddbmm(b1, points, W1)), W2)
+            cross_entropy(scores.reshape(-1, 2), self.labels, reduction="sum").backward()
+            self.optimizer.step()
+
+    def weights(self) -> list[Weights]:
+        return unpad([tensor.detach().numpy() for tensor in self.now], self.networks)
+
+
 if __name__ == "__main__":
-    moons_runner(Trainer)
+    moons_runner(PaddedTrainer if arguments().variant == "one padded batch" else Trainer)

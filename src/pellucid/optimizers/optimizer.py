@@ -143,7 +143,8 @@ class Optimizer:
 
     def _kept(self, name: str, initial: float, dtype: str, shape: Any) -> Parameter:
         if name not in self.state:
-            self.state[name] = make_parameter(np.broadcast_to(np.asarray(initial, dtype), shape), name, trainable=False, dtype=dtype)
+            value = np.broadcast_to(np.asarray(initial, dtype), shape)  # takes no memory of its own
+            self.state[name] = make_parameter(value, name, trainable=False, dtype=dtype)
         return self.state[name]
 
     def iterations(self) -> Parameter:

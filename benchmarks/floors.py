@@ -1,0 +1,102 @@
+"""The floors that Pellucid must reach: part 1's of its start and its small loops, part 2's of networks and kernels."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .kernels import LARGE
+from .tasks import ENGINES, KERAS, PELLUCID, Figure
+
+
+class Floor(NamedTuple):
+    """A ratio of two figures of the same round, or one figure alone, and the bound its median must keep."""
+
+    text: str
+    above: Figure
+    below: Figure | None
+    bound: float
+    at_most: bool
+
+
+PEERS = (*ENGINES, "JAX", KERAS)
+
+
+def ahead(text: str, task: str, peers: tuple[str, ...], bound: float) -> Floor:
+    """How many times as many steps a second as the best of these peers."""
+    return Floor(text, Figure(task, peers), Figure(task, (PELLUCID,)), bound, at_most=False)
+
+
+def faster(text: str, task: str, torch: float, best: float) -> tuple[Floor, Floor]:
+    """Ahead of PyTorch, and of the best of all peers."""
+    return (
+        ahead(f"{text}: steps a second to PyTorch's", task, ("PyTorch",), torch),
+        ahead(f"{text}: steps a second to the best of all peers", task, PEERS, best),
+    )
+
+
+def network_floors(text: str, task: str, torch: float, best: float) -> tuple[Floor, ...]:
+    """The same, and memory."""
+    ours, theirs = (Figure(task, (name,), "memory") for name in (PELLUCID, "PyTorch"))
+    return (*faster(text, task, torch, best), Floor(f"{text}: memory to PyTorch's", ours, theirs, 0.6, at_most=True))
+
+
+def share(kernel: str, bound: float) -> Floor:
+    """A kernel's share of the limit that this machine was measured to have in the same minute."""
+    return Floor(f"{kernel}: share of the limit", Figure("kernels", (kernel,), "share"), None, bound, at_most=False)
+
+
+def compile_floor(state: str, bound: float) -> Floor:
+    """Compiling the MNIST CNN's training program beside `import torch`."""
+    return Floor(
+        f"MNIST CNN: compile time, {state}, beside import torch",
+        Figure("compile", (f"Pellucid, {state}",)),
+        Figure("compile", ("import torch alone",)),
+        bound,
+        at_most=True,
+    )
+
+
+FLOORS = (
+    Floor(
+        "two moons 2-3-2: time beside the C loop",
+        Figure("moons-3", (PELLUCID,)),
+        Figure("moons-3", ("C loop",)),
+        2.0,
+        at_most=True,
+    ),
+    Floor(
+        "two moons 2-50-2: ahead of JAX's whole loop",
+        Figure("moons-50", ("JAX, whole loop",)),
+        Figure("moons-50", (PELLUCID,)),
+        2.5,
+        at_most=False,
+    ),
+    Floor(
+        "import to trained model, cold, beside import torch",
+        Figure("start", ("Pellucid, cold",)),
+        Figure("start", ("import torch alone",)),
+        1 / 2,
+        at_most=True,
+    ),
+    Floor(
+        "import to trained model, cached, beside import torch",
+        Figure("start", ("Pellucid, cached",)),
+        Figure("start", ("import torch alone",)),
+        1 / 6,
+        at_most=True,
+    ),
+    Floor("import beside import numpy", Figure("import", (PELLUCID,)), Figure("import", ("NumPy",)), 1.6, at_most=True),
+    *faster("two moons 2-3-2", "moons-3", 150, 8),
+    *faster("seven networks of the sweep", "sweep", 60, 6),
+    *faster("softmax regression", "softmax", 3, 3),
+    *network_floors("3072-768-384-2 network", "network-3072", 1.2, 1.1),
+    *network_floors("MNIST CNN", "mnist-cnn", 1.3, 1.0),
+    *network_floors("CIFAR CNN", "cifar-cnn", 1.3, 1.0),
+    share("product 1024x1024x1024", 0.8),
+    *(share(f"convolution {size}, forward", 0.8) for size in LARGE),
+    *(share(f"convolution {size}, {part} gradient", 0.7) for size in LARGE for part in ("data", "weight")),
+    share("fused Adam, 3.2 M parameters", 0.8),
+    share("softmax rows, 8192 x 1024", 0.8),
+    compile_floor("cold", 2 / 3),
+    compile_floor("cached", 1 / 10),
+)
