@@ -10,7 +10,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from ..core.errors import InputError
 from ..core.expression import Expression, as_expressions
@@ -55,7 +55,29 @@ def _check_decay(schedule: Any) -> None:
 
 
 @dataclass(frozen=True)
-class ExponentialDecay(LearningRateSchedule):
+class _PeriodicDecay(LearningRateSchedule):
+    """What decays by a rate every so many steps: smoothly, or in stairs."""
+
+    initial_learning_rate: float
+    decay_steps: float
+    decay_rate: float
+    staircase: bool = False
+
+    _allowed: ClassVar[str] = "positive"
+
+    def __post_init__(self) -> None:
+        _check_decay(self)
+        check_number(self, "decay_rate", self.decay_rate, self._allowed)
+
+    def _periods(self, step: Any) -> Expression:
+        """Return how many periods there were before a step: whole ones, if in stairs."""
+        periods = _float64(step) / self.decay_steps
+        whole: Expression = floor(periods)
+        return whole if self.staircase else periods
+
+
+@dataclass(frozen=True)
+class ExponentialDecay(_PeriodicDecay):
     """The rate times ``decay_rate`` every ``decay_steps`` steps: smoothly, or in stairs if ``staircase``.
 
     >>> import pellucid as pc
@@ -63,23 +85,13 @@ class ExponentialDecay(LearningRateSchedule):
     0.025
     """
 
-    initial_learning_rate: float
-    decay_steps: float
-    decay_rate: float
-    staircase: bool = False
-
-    def __post_init__(self) -> None:
-        _check_decay(self)
-        check_number(self, "decay_rate", self.decay_rate, "positive")
-
     def __call__(self, step: Any) -> Expression:
         """Return the rate after ``step`` steps."""
-        periods = _periods(step, self.decay_steps, self.staircase)
-        return self.initial_learning_rate * self.decay_rate**periods
+        return self.initial_learning_rate * self.decay_rate ** self._periods(step)
 
 
 @dataclass(frozen=True)
-class InverseTimeDecay(LearningRateSchedule):
+class InverseTimeDecay(_PeriodicDecay):
     """The rate divided by 1 + ``decay_rate`` * step / ``decay_steps``; in stairs if ``staircase``.
 
     Robbins and Monro, *A stochastic approximation method*, 1951: rates of 1 / t sum to infinity, their squares do not.
@@ -89,24 +101,11 @@ class InverseTimeDecay(LearningRateSchedule):
     0.05
     """
 
-    initial_learning_rate: float
-    decay_steps: float
-    decay_rate: float
-    staircase: bool = False
-
-    def __post_init__(self) -> None:
-        _check_decay(self)
-        check_number(self, "decay_rate", self.decay_rate, "nonnegative")
+    _allowed: ClassVar[str] = "nonnegative"
 
     def __call__(self, step: Any) -> Expression:
         """Return the rate after ``step`` steps."""
-        return self.initial_learning_rate / (1 + self.decay_rate * _periods(step, self.decay_steps, self.staircase))
-
-
-def _periods(step: Any, decay_steps: float, staircase: bool) -> Expression:
-    periods = _float64(step) / decay_steps
-    whole: Expression = floor(periods)
-    return whole if staircase else periods
+        return self.initial_learning_rate / (1 + self.decay_rate * self._periods(step))
 
 
 @dataclass(frozen=True)

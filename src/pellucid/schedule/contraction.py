@@ -129,7 +129,8 @@ def _tidied(statement: Statement, program: Program) -> Statement:
 
 def _without_temporaries(contraction: Contraction, program: Program) -> Contraction:
     """Keep in registers what nobody else touches."""
-    outside = [leaf for leaf in leaves([*program.once, *program.each]) if not _belongs(leaf, contraction)]
+    inside = set(leaves([contraction]))
+    outside = [leaf for leaf in leaves([*program.once, *program.each]) if leaf not in inside]
     touched = {buffer for leaf in outside for buffer in (leaf.buffer, *(load.buffer for load in reads(leaf)))}
     mine = {leaf.buffer for leaf in leaves(contraction.body)}
     for buffer in mine - touched:
@@ -144,10 +145,6 @@ def _without_temporaries(contraction: Contraction, program: Program) -> Contract
         return contraction
     result.place = "private"
     return replace(contraction, kept=False)
-
-
-def _belongs(leaf: Statement, contraction: Contraction) -> bool:
-    return leaf is contraction or any(leaf is inner for inner in leaves(contraction.body))
 
 
 def merged(contraction: Contraction) -> Contraction:

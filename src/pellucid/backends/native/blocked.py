@@ -21,6 +21,7 @@ from .arithmetic import memory_type
 from .blocking import block_axes, oriented, strides_of
 from .microkernel import Step, Tile, microkernel
 from .packing import Count, Packing
+from .product import split
 from .values import BYTES
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ Position = str | int
 
 @dataclass
 class Block:
-    """Some steps of the shared axes: where they begin, how many of each axis, and which axes a clip shortens."""
+    """Some steps of the shared axes: where they begin, and how many of each axis."""
 
     starts: dict[str, Position]
     axes: Axes
@@ -51,13 +52,13 @@ class BlockedContraction:
         self.vectors, self.by_columns, self.packs_left = chosen.vectors, chosen.by_columns, chosen.packs_left
         self.width = self.vectors * self.lanes
         self.panels, self.rest = divmod(self.n, self.width)
-        self.heights = _heights(self.m, chosen.rows)
+        self.heights = list(split(self.m, chosen.rows))
         self.outer_shared, self.block = block_axes(c)
         depth = math.prod(n for _, n in self.block)
         most = self.panels + bool(self.rest)
         self.group = max(1, min(chosen.packed_bytes // (depth * self.width * BYTES[self.dtype]), most))
         self.packed_size = self.group * depth * self.width
-        tallest = max(h for h, _, _ in self.heights)
+        tallest = max(height for _, height, _ in self.heights)
         self.left_size = depth * tallest + self.lanes if self.packs_left else 0
         self.tile_size = 0 if c.kept else tallest * self.group * self.width
         self.clipped: dict[str, tuple[Position, Position]] = {}
@@ -221,7 +222,7 @@ class BlockedContraction:
 
     def _tiles_of_a_row(self, write: Callable[[int, Position], None], first: Position, last: Position) -> None:
         before = 0
-        for height, start, times in self.heights:
+        for start, height, times in self.heights:
             low, high = self.writer.larger(first, before), self.writer.smaller(last, before + times)
             if (low, high) == (before, before + times) and times == 1:
                 write(height, start)
@@ -314,9 +315,7 @@ class BlockedContraction:
             for r in range(height):
                 for v in range(vectors):
                     at = self.writer.address(place, r * self._result_stride() + v * self.lanes, self.kind)
-                    last = tail and v == vectors - 1
-                    step = self.b.iota(self.lanes, "int32")
-                    mask = self.b.compare("<", step, self.b.constant(tail, like=step)) if last else None
+                    mask = self.b.first_lanes(tail, self.lanes) if v == vectors - 1 else None
                     self.b.store(zero, at, mask)
 
         self._each_panel(low, high, write)
@@ -327,20 +326,12 @@ class BlockedContraction:
         """Write what is done with the finished elements of a tile's rows and a group's columns."""
         first = self.writer.multiply(low, self.width)
         last = self.writer.smaller(self.writer.multiply(high, self.width), self.n)
-        with self._rows_of_a_tile(height) as r:
+        with self.writer.repeated(height) as r:
             self.emitter.counters[self.row] = self.writer.add(start, r)
             if not self.contraction.kept:
                 self.emitter.addresses[self.contraction.buffer] = self._own_row(r, first)
             self.emitter.body(self.contraction.body, (self.column, self.n), first, last)
             del self.emitter.counters[self.row]
-
-    @contextmanager
-    def _rows_of_a_tile(self, height: int) -> Iterator[Position]:
-        if height == 1:
-            yield 0
-        else:
-            with self.writer.loop(0, height) as r:
-                yield r
 
     def _own_row(self, r: Position, first: Position) -> str:
         """Return an address by which the body finds the row of a result that is not kept, as if it were stored."""
@@ -356,11 +347,3 @@ class BlockedContraction:
         for name, c in load.index.terms:
             offset = writer.add(offset, writer.multiply(at.get(name, counters.get(name, 0)), c))
         return writer.address(self.emitter.addresses[load.buffer], offset, memory_type(load.buffer.dtype))
-
-
-def _heights(extent: int, most: int) -> list[tuple[int, int, int]]:
-    """Return (height, where they begin, how many) of the tiles that cover an extent: of at most two near heights."""
-    tiles = -(-extent // most)
-    low, more = divmod(extent, tiles)
-    found = [(low + 1, 0, more)] if more else []
-    return [*found, (low, more * (low + 1), tiles - more)]

@@ -88,7 +88,7 @@ class Emitter(Elements):
         self.accumulators: dict[Buffer, Accumulators] = {}
 
     def kernel(self, statements: Sequence[Statement]) -> None:
-        """Write outermost statements, with barriers where one needs what threads have shared out among them."""
+        """Write outermost statements; what threads do not share out among them, the first one does."""
         self.extents.update(extents(statements))
         for statement in statements:
             if isinstance(statement, Loop):
@@ -288,7 +288,7 @@ class Emitter(Elements):
         vectors = Accumulators(self.writer.allocate(kind, size), low, size, frozenset(self.counters))
         assert leaf.operation.identity is not None
         identity = self.b.splat(self.b.constant_of(leaf.operation.identity(dtype), dtype), count)
-        with self._each(vectors.size) as element:
+        with self.writer.repeated(vectors.size) as element:
             self.b.store(identity, self.writer.address(vectors.address, element, kind))
         self.accumulators[leaf.buffer] = vectors
         return leaf, vectors
@@ -307,14 +307,6 @@ class Emitter(Elements):
     def _inner(self, index: Index) -> Index:
         """The part of an index that loops inside the vector loop move (those outside are where they are)."""
         return Index(tuple(t for t in index.terms if t[0] not in self.counters), index.offset)
-
-    @contextmanager
-    def _each(self, size: int) -> Iterator[str | int]:
-        if size == 1:
-            yield 0
-        else:
-            with self.writer.loop(0, size) as element:
-                yield element
 
     def _elements(self, size: int) -> Iterator[str | int]:
         """Yield each element's number, written out if they are few, else in a loop."""

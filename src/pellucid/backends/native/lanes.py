@@ -63,6 +63,14 @@ class Lanes:
         texts = (f"{llvm_type(dtype)} {constant_value(i, dtype).text}" for i in range(lanes))
         return Value(f"<{', '.join(texts)}>", dtype, lanes)
 
+    def first_lanes(self, count: int, lanes: int) -> Value | None:
+        """Return a mask of the first ``count`` of ``lanes`` lanes; none is needed where ``count`` is 0, for all."""
+        if not count:
+            return None
+        step = self.iota(lanes, "int32")
+        limit = constant_value(count, "int32", lanes)
+        return self._write(f"icmp slt {step.typed}, {limit.text}", "bool", lanes)
+
     def extract(self, value: Value, lane: int) -> Value:
         """Return one lane as a scalar."""
         if not value.lanes:

@@ -155,10 +155,7 @@ class _Microkernel:
 
     def _finish(self, total: str, offset: int, last: bool) -> None:
         value, place = Value(total, self.tile.dtype, self.lanes), self._at("%result", offset)
-        mask = None
-        if self.tile.tail and last:
-            step = self.b.iota(self.lanes, "int32")
-            mask = self.b.compare("<", step, self.b.constant(self.tile.tail, like=step))
+        mask = self.b.first_lanes(self.tile.tail, self.lanes) if last else None
         if self.tile.adds:
             value = self.b.add(self.b.load(place, self.tile.dtype, self.lanes, mask), value)
         self.b.store(value, place, mask)

@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from .arithmetic import Value, memory_type
+from .arithmetic import memory_type
 from .writer import Writer
 
 if TYPE_CHECKING:
@@ -84,16 +84,10 @@ class Packing:
     def _moved(self, base: str, offset: str | int) -> str:
         return self.writer.address(base, offset, self.kind)
 
-    def _mask(self, count: int) -> Value | None:
-        if not count:
-            return None
-        step = self.b.iota(self.lanes, "int32")
-        return self.b.compare("<", step, self.b.constant(count, like=step))
-
     def _copied(self, source: str, target: str, tail: int) -> None:
         """Copy one step's columns."""
         for v in range(self.vectors):
-            mask = self._mask(tail) if v == self.vectors - 1 else None
+            mask = self.b.first_lanes(tail, self.lanes) if v == self.vectors - 1 else None
             place = self._moved(source, v * self.lanes * self.column)
             if self.column == 1:
                 value = self.b.load(place, self.dtype, self.lanes, mask)
@@ -115,7 +109,7 @@ class Packing:
 
     def _squares(self, source: str, target: str, steps: int, tail: int) -> None:
         zero = self.b.splat(self.b.constant_of(0, self.dtype), self.lanes)
-        mask = self._mask(steps % self.lanes)
+        mask = self.b.first_lanes(steps % self.lanes, self.lanes)
         for v in range(self.vectors):
             columns = tail if tail and v == self.vectors - 1 else self.lanes
             places = [self._moved(source, (v * self.lanes + c) * self.column) for c in range(columns)]

@@ -133,7 +133,7 @@ class SmallProduct:
         high, wide = self._tile(self.m, self.n)
         full, rest = divmod(self.n, wide * self.lanes)
         if full:
-            with self._counted(full) as tile:
+            with self.writer.repeated(full) as tile:
                 self._column_panel(self.writer.multiply(tile, wide * self.lanes), wide, 0, high)
         if rest:
             few, tail = self._vectors(rest), rest % self.lanes
@@ -153,7 +153,7 @@ class SmallProduct:
 
     def _column_panel(self, column: str | int, wide: int, tail: int, high: int) -> None:
         for start, rows, times in split(self.m, high):
-            with self._counted(times) as tile:
+            with self.writer.repeated(times) as tile:
                 row = self.writer.add(self.writer.multiply(tile, rows), start)
                 self._column_tile(row, rows, column, wide, tail)
 
@@ -161,7 +161,7 @@ class SmallProduct:
         lines = self._lines(self.left, row, rows)
         right = self._shifted(self.right, self._along(self.right.columns, column))
         sums = self._sums(rows * wide)
-        last = self._mask(tail)
+        last = self.b.first_lanes(tail, self.lanes)
 
         def term(k: str | int) -> None:
             down = self._shifted(self.right, self._along(self.right.rows, k), right)
@@ -197,7 +197,7 @@ class SmallProduct:
         """Store vectors of columns, one for each row, as vectors of rows."""
         zero = self.b.splat(self.b.constant_of(0, self.result.dtype), self.lanes)
         vectors = [*(self._sum(place) for place in sums), *[zero] * (self.lanes - len(sums))]
-        mask = self._mask(len(sums) % self.lanes)
+        mask = self.b.first_lanes(len(sums) % self.lanes, self.lanes)
         for lane, vector in enumerate(self.b.transpose(vectors)[:count]):
             self.b.store(vector, self._at(self.result, row, self.writer.add(column, lane)), mask)
 
@@ -214,10 +214,10 @@ class SmallProduct:
         wide = -(-self.n // -(-self.n // 8))
         high = max(1, (self.registers - 1) // (wide + 1))
         for start, rows, times in split(self.m, high):
-            with self._counted(times) as tile:
+            with self.writer.repeated(times) as tile:
                 row = self.writer.add(self.writer.multiply(tile, rows), start)
                 for first, columns, repeats in split(self.n, wide):
-                    with self._counted(repeats) as block:
+                    with self.writer.repeated(repeats) as block:
                         column = self.writer.add(self.writer.multiply(block, columns), first)
                         self._shared_tile(row, rows, column, columns)
 
@@ -230,14 +230,14 @@ class SmallProduct:
         whole, rest = divmod(rows, self.lanes)
         for start, height, times in ((0, self.lanes, whole), (whole * self.lanes, rest, 1)):
             if height and times:
-                with self._counted(times) as tile:
+                with self.writer.repeated(times) as tile:
                     row = self.writer.add(self.writer.multiply(tile, self.lanes), start)
                     self._turn_rows(operand, copy, row, height, columns)
         return copy
 
     def _turn_rows(self, operand: Operand, copy: Operand, row: str | int, height: int, columns: int) -> None:
         """Copy some rows, at most as many as there are lanes, a square at a time."""
-        mask = self._mask(height % self.lanes)
+        mask = self.b.first_lanes(height % self.lanes, self.lanes)
 
         def square(column: str | int, width: int) -> None:
             places = [self._at(operand, row, self.writer.add(column, c)) for c in range(width)]
@@ -279,7 +279,7 @@ class SmallProduct:
             with self.writer.loop(0, whole, self.lanes) as k:
                 term(k)
         if self.k % self.lanes:
-            term(whole, self._mask(self.k % self.lanes))
+            term(whole, self.b.first_lanes(self.k % self.lanes, self.lanes))
         for r in range(rows):
             for c in range(columns):
                 total = self.b.reduce_lanes(lambda b, x, y: b.add(x, y), self._sum(sums[r * columns + c]))
@@ -298,9 +298,6 @@ class SmallProduct:
         return [self._shifted(self.left, offset, base) for base, offset in self._lines(self.left, first.text, rows)]
 
     # shared
-
-    def _counted(self, times: int) -> _Counted:
-        return _Counted(self, times)
 
     def _over_shared(self, term: Callable[[str | int], None], unroll: int = 4) -> None:
         whole = self.k // unroll * unroll
@@ -349,12 +346,6 @@ class SmallProduct:
     def _add_product(self, place: str, x: Value, y: Value) -> None:
         self.b.store(self.b.fma(x, y, self._sum(place)), place)
 
-    def _mask(self, tail: int) -> Value | None:
-        if not tail:
-            return None
-        step = self.b.iota(self.lanes, "int32")
-        return self.b.compare("<", step, self.b.constant(tail, like=step))
-
 
 def _only(axes: Axes) -> tuple[str, int]:
     """Return the one axis of a group; an axis of size 1 has no variable."""
@@ -364,20 +355,6 @@ def _only(axes: Axes) -> tuple[str, int]:
 def turned(x: Operand) -> Operand:
     """Return the transposed matrix, which is the same memory."""
     return Operand(x.address, x.columns, x.rows, x.dtype)
-
-
-class _Counted:
-    """A loop, or nothing where it would run once."""
-
-    def __init__(self, product: SmallProduct, times: int) -> None:
-        self.loop = product.writer.loop(0, times) if times > 1 else None
-
-    def __enter__(self) -> str | int:
-        return self.loop.__enter__() if self.loop else 0
-
-    def __exit__(self, *error: object) -> None:
-        if self.loop:
-            self.loop.__exit__(None, None, None)
 
 
 def split(extent: int, most: int) -> Iterator[tuple[int, int, int]]:

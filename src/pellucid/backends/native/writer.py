@@ -132,6 +132,15 @@ class Writer:
         self.start_block(after)
 
     @contextmanager
+    def repeated(self, times: int) -> Iterator[str | int]:
+        """Write a loop from 0, or nothing around the block where it would run once; yields the counter."""
+        if times == 1:
+            yield 0
+        else:
+            with self.loop(0, times) as counter:
+                yield counter
+
+    @contextmanager
     def carrying(
         self, start: str | int, stop: str | int, step: int, values: list[str], kind: str
     ) -> Iterator[tuple[str, list[str]]]:
