@@ -54,6 +54,7 @@ def panel(axis: Any, title: str, group: Sequence[Row]) -> None:
         axis.annotate(label, (time.high, place), (5, 0), textcoords="offset points", va="center", fontsize=9)
     medians = [row.time.median for row in group if row.time]
     axis.set_xscale("log")
+    axis.tick_params(axis="x", which="minor", labelbottom=False)  # on a short axis they would overlap
     axis.set_xlim(min(medians) / 3, max(medians) * 8)
     axis.set_yticks(range(len(group)), [row.runner for row in group])
     axis.invert_yaxis()
