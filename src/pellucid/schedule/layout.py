@@ -22,7 +22,7 @@ DEEPEST_INLINE = 24
 NESTED_WORK = 256
 NESTED_TOTAL = 4096
 MOST_PICKED = 4096
-READ_IN_PLACE = 1 << 21
+READ_IN_PLACE = 1 << 22
 MEMORY = ("variable", "parameter", "constant")
 
 
