@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+import pellucid as pc
 from pellucid.backends.reference import evaluate
 from pellucid.core.wellformed import check
 from pellucid.operations.source import constant, variable
@@ -122,3 +123,10 @@ def test_integers_are_left_alone_or_agree(rule):
         given = {v: np.full(v.shape, number, v.dtype) for v in free}
         left, right = evaluate([before, after], given)
         np.testing.assert_array_equal(right, left)
+
+
+def test_chosen_numbers_keep_their_digits():
+    """A number beside a condition alone would be float32."""
+    W, labels = pc.parameter(np.ones((2, 3)), dtype="float64"), pc.constant([0, 2])
+    slope = pc.gradient((0.1 * -pc.pick(W, labels)).sum(), W)
+    np.testing.assert_array_equal(pc.function([], slope)(), [[-0.1, 0, 0], [0, 0, -0.1]])

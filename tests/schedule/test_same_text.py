@@ -42,3 +42,10 @@ def test_two_inputs_of_one_height_are_laid_out_by_column():
     text = text_of([x, y], [gram, pc.tanh(x).sum(axis=1) * pc.tanh(y).sum(axis=1)])
     assert "x by column" in text
     assert "y by column" in text
+
+
+def test_parameters_keep_their_memory_where_a_simpler_form_meets_them_in_another_order():
+    """The loops of a pick compare the labels before they read the table."""
+    table = pc.parameter([[1.0, 2.0], [3.0, 4.0]], name="table")
+    labels = pc.parameter([1, 0], name="labels", trainable=False, dtype="int32")
+    assert pc.function([], pc.pick(2 * table, labels))().tolist() == [4.0, 6.0]

@@ -89,11 +89,11 @@ class ReferenceStep:
                 parameters[parameter][...] = value
 
     def _draw(self, draw: Expression, call: Call, k: int) -> Any:
-        attributes = dict(draw.attributes)
+        attributes, batches, batch = dict(draw.attributes), self.step.batches, call.batch + k
         if draw.operation.name == "batch_indices":
-            start = call.start + k * self.step.rows
-            return draw.operation.array(np, **attributes, seed=call.order_seed, step=call.epoch, start=start)
-        return draw.operation.array(np, **attributes, seed=call.seed, step=call.step + k)
+            epoch, start = batch // batches.count, batches.row(batch)
+            return draw.operation.array(np, **attributes, seed=call.order_seed, step=epoch, start=start)
+        return draw.operation.array(np, **attributes, seed=call.seed, step=call.step + batches.step(batch))
 
 
 def compile_step(step: Step) -> ReferenceStep:

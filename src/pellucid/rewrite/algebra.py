@@ -67,11 +67,6 @@ def _below_zero(c: Expression) -> bool:
     return value is not None and value < 0
 
 
-def _both_negative(c1: Expression, c2: Expression) -> bool:
-    first, second = number(c1) or 0, number(c2) or 0
-    return first <= 0 and second <= 0 and first + second < 0
-
-
 def _spans(x: Expression, y: Expression) -> bool:
     """Whether x has the shape of ``x * y``, so that a factor of x may as well be a factor of the product."""
     return broadcast_shapes(x.shape, y.shape) == x.shape
@@ -243,6 +238,24 @@ EXPONENTIALS: tuple[Rule, ...] = (
     rule("2 * sigmoid(2 * x) - 1 → tanh(x)", lambda x: 2 * sigmoid(2 * x) - 1, lambda x: tanh(x), once=True),
 )
 
+
+@structural(
+    "where(p, -c1, -c2) → -where(p, c1, c2)",
+    "where",
+    "constant",
+    example=lambda p, c1, c2: where(p, c1, c2),
+    constants=(-1.0, 0.0),
+)
+def where_negative(outer: Expression, uses: Uses) -> Expression | None:
+    """Two numbers alone would be float32 beside a condition: they are given the dtype they had."""
+    p, *chosen = outer.inputs
+    numbers = [number(c) for c in chosen]
+    if not is_float(outer.dtype) or any(n is None or n > 0 for n in numbers) or not any(numbers):
+        return None
+    first, second = (constant(0 - (n or 0), outer.dtype) for n in numbers)  # no -0
+    return -where(p, first, second)  # type: ignore[no-any-return]
+
+
 CHOICES: tuple[Rule, ...] = (
     rule("maximum(x, x) → x", lambda x: maximum(x, x), lambda x: x, integers=True),
     rule("minimum(x, x) → x", lambda x: minimum(x, x), lambda x: x, integers=True),
@@ -279,13 +292,7 @@ CHOICES: tuple[Rule, ...] = (
         lambda p, x, z: where(p, x, z),
         integers=True,
     ),
-    rule(
-        "where(p, -c1, -c2) → -where(p, c1, c2)",
-        lambda p, c1, c2: where(p, c1, c2),
-        lambda p, c1, c2: -where(p, 0 - c1, 0 - c2),  # no -0
-        lambda c1, c2: _both_negative(c1, c2),
-        constants=(-1.0, 0.0),
-    ),
+    where_negative,
     rule("x < x → False", lambda x: less(x, x), lambda: False, integers=True),
     rule("x > x → False", lambda x: greater(x, x), lambda: False, integers=True),
     rule("not not p → p", lambda x, y: logical_not(logical_not(equal(x, y))), lambda x, y: equal(x, y), integers=True),

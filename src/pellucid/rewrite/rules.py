@@ -8,11 +8,14 @@ from .pattern import Rule, rule, symbol
 from .reduction import REDUCTION
 from .stability import BY_HAND, STABILITY
 
-_stop_gradient = symbol("stop_gradient")
+_stop_gradient, _returned = symbol("stop_gradient"), symbol("returned")
 
 # A loss and its gradient come to one normal form, so that what they have in common is computed once. The stable
 # forms come first: algebra would take apart what they recognise.
-SIMPLIFY: tuple[Rule, ...] = (*STABILITY, *ALGEBRA, *MOVEMENT, *REDUCTION)
+SIMPLIFY: tuple[Rule, ...] = (
+    rule("returned(x) → x", lambda x: _returned(x), lambda x: x, integers=True),
+    *(*STABILITY, *ALGEBRA, *MOVEMENT, *REDUCTION),
+)
 STABILISE: tuple[Rule, ...] = (*BY_HAND, *SIMPLIFY)
 ALL: tuple[Rule, ...] = (
     *SIMPLIFY,

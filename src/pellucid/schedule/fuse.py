@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ..core.indices import Index, loop_variable
-from .access import Access, Change, Touches, accesses, change_accesses, conflict, same_pace
+from .access import Change, Touches, accesses, change_accesses, conflict, same_pace
 from .contraction import with_body
 from .loops import (
     Buffer,
@@ -110,45 +110,6 @@ def rows(statements: Sequence[Statement]) -> set[Buffer]:
     """Return the buffers whose elements pick rows of others."""
     picked = [load.row for leaf in leaves(statements) for load in reads(leaf) if load.row]
     return {load.buffer for row in picked for load in loads(row.value)}
-
-
-def make_private(statements: list[Statement], shared: set[Buffer]) -> list[Statement]:
-    """Turn buffers that live within one pass of an outermost loop into private ones of one pass's size.
-
-    Args:
-        shared: buffers that other statements touch as well.
-    """
-    touched = [accesses([s]) for s in statements]
-    result: list[Statement] = []
-    for position, statement in enumerate(statements):
-        others = set().union(*(t.keys() for k, t in enumerate(touched) if k != position)) | shared
-        mine = [b for b in touched[position] if b.place == "arena" and b.updates is None and b not in others]
-        if isinstance(statement, Loop):
-            sizes = extents([statement])
-            for buffer in mine:
-                statement = _shrink(statement, buffer, touched[position][buffer], sizes)
-        result.append(statement)
-    return result
-
-
-def _shrink(loop: Loop, buffer: Buffer, touches: set[Access], sizes: dict[str, int]) -> Loop:
-    paces = {t.index.coefficient(loop.variable) if t.index else 0 for t in touches}
-    if len(paces) != 1 or 0 in paces:
-        return loop
-    pace = paces.pop()
-    fixed = {loop.variable: Index()}
-    spans = [t.index.replace(fixed).span(sizes.__getitem__) for t in touches if t.index]
-    low, high = min(s[0] for s in spans), max(s[1] for s in spans)
-    if high - low >= abs(pace):
-        return loop
-    buffer.place, buffer.size = "private", high - low + 1
-
-    def moved(index: Index) -> Index:
-        return index.replace(fixed) - low
-
-    changed = change_accesses(loop, buffer, lambda b, i: (b, moved(i)))
-    assert isinstance(changed, Loop)
-    return changed
 
 
 def update_in_place(program: Program) -> None:

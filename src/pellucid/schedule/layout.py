@@ -29,8 +29,8 @@ MEMORY = ("variable", "parameter", "constant")
 class Layout:
     """What of a step is stored, and how it lies in memory."""
 
-    def __init__(self, step: Step) -> None:
-        self.step = step
+    def __init__(self, step: Step, parameters: list[Parameter]) -> None:
+        self.step, self.parameters = step, parameters
         self.order = topological(step.roots)
         self.readers = users(self.order)
         self.classes = AxisClasses(self.order)
@@ -81,7 +81,8 @@ class Layout:
         if current in roots and operation.kind != "source":
             return True
         if operation.kind in ("source", "movement"):
-            return current.operation.name in MEMORY and not is_inline_source(current) or bool(operation.write)
+            memory = operation.name in MEMORY and not is_inline_source(current)
+            return memory or bool(operation.write) or self._is_copied_anyway(current)
         if operation.kind in ("reduction", "product", "convolution") or operation.name == "scatter_add":
             return True
         if self._is_read_in_place(current) or self._is_drawn(current):
@@ -89,6 +90,18 @@ class Layout:
         readers = self.readers[current]
         wider = any(count(r) > count(current) for r in readers if r.operation.kind != "reduction")
         return len(readers) > 1 and not _is_trivial(current) or (wider and costly)
+
+    def _is_copied_anyway(self, current: Expression) -> bool:
+        """Whether it is a piece of something that is copied into a border of zeros, and read by others as well.
+
+        These then read the copy, so that the whole is needed no longer than until it is made.
+        """
+        readers = self.readers[current]
+        others = [r for r in readers if r.operation.name != "pad"]
+        alone = all(r.operation.kind in ("reduction", "product", "convolution") for r in others)
+        return (
+            bool(others) and alone and current.operation.name == "slice_axes" and self._border_copy(current) is not None
+        )
 
     def _is_read_in_place(self, current: Expression) -> bool:
         """Whether it is rows of an input or a parameter that products, and nobody else, read where they lie."""
@@ -167,8 +180,14 @@ class Layout:
 
     def _padded_copy(self, current: Expression) -> Expression | None:
         """Return the copy with a border of zeros that something is stored inside of, where others read it as well."""
-        pads = [r for r in self.readers.get(current, ()) if r.operation.name == "pad" and r in self.stored]
-        if len(pads) != 1 or current not in self.stored or current.operation.kind == "source":
+        if current not in self.stored or current.operation.kind == "source":
+            return None
+        return self._border_copy(current)
+
+    def _border_copy(self, current: Expression) -> Expression | None:
+        """Return the one copy with a border of zeros of something, if it may lie inside of that."""
+        pads = [r for r in self.readers.get(current, ()) if r.operation.name == "pad"]
+        if len(pads) != 1:
             return None
         (copy,) = pads
         viewed = any(r in self.views or r.operation.kind == "indexing" for r in self.readers[current])
@@ -185,7 +204,7 @@ class Layout:
                 self.layouts[current] = self.layouts[copy]
 
     def _declare_parameter(self, parameter: Parameter) -> None:
-        number = self.step.parameters.index(parameter)
+        number = self.parameters.index(parameter)
         name = parameter.name or f"parameter{number}"
         self._buffer(parameter, Buffer(name, parameter.dtype, count(parameter), "parameter", number))
 
@@ -225,16 +244,32 @@ class Layout:
         return total <= NESTED_TOTAL or total <= NESTED_WORK * extents[best]
 
     def _rank_classes(self) -> dict[Axis, int]:
-        """Number the classes, the one that most statements' loops share first."""
+        """Number the classes, the one that most statements' loops share first; of equals, one of a larger statement.
+
+        Statements over one axis, and those that make a parameter's new value of its gradient, run well by themselves,
+        and have no vote: else a mean for each channel, and what is done with it, would put channels around all rows.
+        """
+        updating = self._updating()
         votes: dict[Axis, float] = {}
         for position, current in enumerate(self.order):
-            if current.operation.kind == "source":
-                continue
-            carrying = (current, *current.inputs)
+            carrying = sorted((current, *current.inputs), key=lambda n: -n.ndim)
             axes = [self.classes.of((n, k)) for n in carrying for k in range(n.ndim) if n.shape[k] != 1]
-            for axis in dict.fromkeys(axes):  # not a set: its order depends on addresses, and decides ties
+            shared = dict.fromkeys(axes)  # not a set: its order depends on addresses, and decides ties
+            if current.operation.kind == "source" or current in updating or len(shared) < 2:
+                continue
+            for axis in shared:
                 votes[axis] = votes.get(axis, 0.0) + 1.0 - position * 1e-9
         return {axis: k for k, axis in enumerate(sorted(votes, key=lambda a: -votes[a]))}
+
+    def _updating(self) -> set[Expression]:
+        """Return what only new values of parameters are made of, element by element."""
+        roots = {new for _, new in self.step.updates}
+        found: set[Expression] = set()
+        for current in reversed(self.order):
+            read = self.readers.get(current, ())
+            if current.operation.kind == "elementwise" and (current in roots or read) and all(r in found for r in read):
+                found.add(current)
+        return found
 
     def _rank(self, axis: Axis) -> int:
         if axis[0].shape[axis[1]] == 1:

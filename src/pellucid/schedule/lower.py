@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 
 from ..core.errors import InternalError
-from ..core.expression import Expression
+from ..core.expression import Expression, Parameter
 from ..core.indices import Index, loop_variable
 from ..core.operation import operations
 from ..operations.source import scalar_value
@@ -28,8 +28,8 @@ LARGEST_WINDOW = 16
 class Lowering(Layout):
     """The buffers and statements of one step, before fusion."""
 
-    def __init__(self, step: Step) -> None:
-        super().__init__(step)
+    def __init__(self, step: Step, parameters: list[Parameter]) -> None:
+        super().__init__(step, parameters)
         self.once: list[Statement] = []
         self.each: list[Statement] = []
         self._variables = 0

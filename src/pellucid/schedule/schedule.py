@@ -1,6 +1,7 @@
 """Expressions to loops: the passes in order.
 
-Lower, fuse, make private, update in place, cut sums, choose lanes, share out, plan memory, prove bounds.
+Lower, fuse, make private, update in place, cut sums, choose lanes, narrow what they keep, share out, plan memory, prove
+bounds.
 """
 
 from __future__ import annotations
@@ -11,17 +12,19 @@ from ..core.traversal import rebuild, transform
 from ..step import Step
 from .access import accesses
 from .contraction import tidy
-from .fuse import fuse, make_private, update_in_place
+from .fuse import fuse, update_in_place
 from .loops import Program
 from .lower import Lowering
 from .memory import check_bounds, pack_inputs, plan_arena
+from .private import make_private, narrow
 from .share import cut_sums, share_out
 from .vectorise import vectorise
 
 
 def schedule(step: Step) -> Program:
     """Return the loops of a step."""
-    lowering = Lowering(step.with_roots(expand(step.roots)))
+    # Simpler forms may meet the parameters in another order, and a caller binds them in that of the step it gave.
+    lowering = Lowering(step.with_roots(expand(step.roots)), step.parameters)
     lowering.run()
     once, each = fuse(lowering.once), fuse(lowering.each)
     first, then = accesses(once).keys(), accesses(each).keys()
@@ -31,7 +34,7 @@ def schedule(step: Step) -> Program:
     update_in_place(program)
     tidy(program)
     cut_sums(program)
-    program.once, program.each = vectorise(program.once), vectorise(program.each)
+    program.once, program.each = narrow(vectorise(program.once)), narrow(vectorise(program.each))
     pack_inputs(program)
     share_out(program)
     plan_arena(program)

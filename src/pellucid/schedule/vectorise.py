@@ -111,13 +111,14 @@ def _suits_lanes(loop: Loop) -> bool:
         return True
     if loop.extent < LONG_ROW // 2:
         return False
-    private = {load.buffer for leaf in leaves(loop.body) for load in reads(leaf) if load.buffer.place == "private"}
+    touched = [load for leaf in leaves(loop.body) for load in (*reads(leaf), _target(leaf))]
+    along = {load.buffer for load in touched if loop.variable in load.index.variables}
+    private = {load.buffer for load in touched if load.buffer.place == "private"} - along  # one for each lane
     if sum(b.size for b in private) * 64 > MOST_PRIVATE_BYTES:
         return False
     if longest < LONG_ROW:
         return True
-    strided = [load for leaf in leaves(loop.body) for load in (*reads(leaf), _target(leaf)) if _strides(load, loop)]
-    return not strided
+    return not any(_strides(load, loop) for load in touched)
 
 
 def _target(leaf: Statement) -> Load:

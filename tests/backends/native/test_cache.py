@@ -136,12 +136,10 @@ def test_a_limit_that_is_no_size_is_an_error(folder, monkeypatch, size):
 
 def test_files_that_nobody_will_finish_are_removed(folder):
     compiled()
-    for name, used in (("new-old", 0), ("new-now", None)):
-        (folder / name).write_text("")
-        if used is not None:
-            os.utime(folder / name, (used, used))
+    abandoned = folder / ".1234.pellucid-unfinished"
+    abandoned.write_text("")
     compiled(3.0)
-    assert {p.name for p in folder.glob("new-*")} == {"new-now"}
+    assert not abandoned.exists()
 
 
 def test_sources_are_told_apart_by_their_text_alone(tmp_path):

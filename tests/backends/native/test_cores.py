@@ -13,6 +13,7 @@ from pellucid.core.errors import PellucidError
 @pytest.fixture(autouse=True)
 def unset(monkeypatch):
     monkeypatch.delenv("PELLUCID_THREADS", raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
 
 
 def test_the_variable_decides_and_is_read_at_each_call(monkeypatch):
@@ -26,6 +27,17 @@ def test_another_value_is_an_error_that_says_what_to_write(monkeypatch, given):
     monkeypatch.setenv("PELLUCID_THREADS", given)
     with pytest.raises(PellucidError, match=r"PELLUCID_THREADS is '.*whole number of threads from 1 to 1024.*unset"):
         cores.thread_count()
+
+
+def test_what_other_libraries_may_have_is_the_most(monkeypatch):
+    monkeypatch.setattr(cores, "cores", lambda: 6)
+    monkeypatch.setattr(cores, "_share", lambda: 6)
+    for given, count in (("2", 2), (" 3 ,1", 3), ("12", 6), ("0", 6), ("many", 6), ("", 6)):
+        monkeypatch.setenv("OMP_NUM_THREADS", given)
+        assert cores.thread_count() == count
+    monkeypatch.setenv("PELLUCID_THREADS", "5")
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert cores.thread_count() == 5
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not pin threads to cores")

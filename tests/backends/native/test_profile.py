@@ -109,6 +109,12 @@ def test_repeat_and_minibatches_have_profiles():
         step.minibatches(6).profile(arrays[0][:0], arrays[1][:0])
 
 
+def test_a_step_that_takes_longer_than_a_profile_should_is_measured_all_the_same(monkeypatch):
+    monkeypatch.setattr(profiles, "SECONDS", 0.0)
+    x = pc.variable("x", ("batch",))
+    assert pc.function([x], pc.exp(x)).profile(np.ones(100, np.float32)).seconds > 0
+
+
 def test_what_is_done_once_a_call_is_apart():
     x, W = pc.variable("x", (50, 30)), pc.parameter(np.ones(30), name="W")
     found = pc.function([x], [], updates=[(W, W + pc.exp(x).sum(axis=0))]).profile(np.zeros((50, 30)), steps=3)

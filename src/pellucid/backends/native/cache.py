@@ -12,13 +12,12 @@ import contextlib
 import hashlib
 import os
 import stat
-import tempfile
-import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from ...core.atomic import remove_abandoned, write_whole
 from ...core.errors import PellucidError
 from ...core.memory import parse_bytes
 
@@ -28,8 +27,6 @@ USUAL_LIMIT = "256M"
 MEASURED = "measured-"  # begins the keys of what was measured, as opposed to compiled
 _HEADER = b"pellucid object 1\n"
 _ENDING = ".object"
-_UNFINISHED = "new-"
-_UNFINISHED_SECONDS = 3600.0  # who began a file longer ago was stopped before it was whole
 _HASH_BYTES = hashlib.sha256().digest_size
 
 
@@ -107,12 +104,11 @@ def kept() -> Kept:
     most = limit()
     with _explained("looked at"):
         files = _files(folder()) if folder().exists() else []
-    objects = [f for f in files if f.name.endswith(_ENDING)]
-    measured = sum(f.name.startswith(MEASURED) for f in objects)
-    uses = sorted(f.used for f in objects)
+    measured = sum(f.name.startswith(MEASURED) for f in files)
+    uses = [f.used for f in files]
     return Kept(
         str(folder()),
-        len(objects) - measured,
+        len(files) - measured,
         measured,
         sum(f.size for f in files),
         most,
@@ -133,9 +129,8 @@ def clear() -> int:
             return 0
         _check_private(folder(), os.stat(folder()))
         for file in _files(folder()):
-            if file.name.endswith(_ENDING) or file.is_abandoned:
-                removed += _remove(file)
-    return removed
+            removed += _remove(file)
+        return removed + remove_abandoned(folder())
 
 
 def read(name: str) -> bytes | None:
@@ -162,15 +157,8 @@ def write(name: str, data: bytes) -> None:
         place = folder()
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         _check_private(place, os.stat(place))
-        with tempfile.NamedTemporaryFile(dir=place, prefix=_UNFINISHED, delete=False) as file:
-            try:
-                file.write(_HEADER + _checksum(name, data) + data)
-                file.close()
-                os.replace(file.name, place / (name + _ENDING))
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    os.unlink(file.name)
-                raise
+        content = [_HEADER, _checksum(name, data), data]
+        write_whole(place / (name + _ENDING), content, permissions=0o600, durable=False)  # it can be made again
         _remove_oldest(place, most)
 
 
@@ -209,11 +197,6 @@ class _File(NamedTuple):
     size: int
     path: str
 
-    @property
-    def is_abandoned(self) -> bool:
-        """Whether it was begun so long ago that nobody will finish it."""
-        return self.name.startswith(_UNFINISHED) and time.time() - self.used > _UNFINISHED_SECONDS
-
 
 def _files(place: Path) -> list[_File]:
     """Return the files that the cache made, what was not used for longest first."""
@@ -222,18 +205,17 @@ def _files(place: Path) -> list[_File]:
         for entry in entries:
             with contextlib.suppress(FileNotFoundError):  # another process removed it
                 status = entry.stat(follow_symlinks=False)
-                ours = entry.name.endswith(_ENDING) or entry.name.startswith(_UNFINISHED)
-                if ours and stat.S_ISREG(status.st_mode):
+                if entry.name.endswith(_ENDING) and stat.S_ISREG(status.st_mode):
                     files.append(_File(status.st_mtime, entry.name, status.st_size, entry.path))
     return sorted(files)
 
 
 def _remove_oldest(place: Path, most: int) -> None:
-    """Remove what nobody will finish, and what has not been used for longest, while the whole is too large."""
+    """Remove what has not been used for longest, while the whole is too large."""
     files = _files(place)
     total = sum(file.size for file in files)
     for file in files:
-        if file.is_abandoned or (total > most and file.name.endswith(_ENDING)):
+        if total > most:
             _remove(file)
             total -= file.size
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-NUMBERS = ("arena", "scratch", "clock", "seed", "step", "order_seed", "epoch", "start")
+NUMBERS = ("arena", "scratch", "clock", "seed", "step", "order_seed", "batch")
 
 
 class Context(NamedTuple):

@@ -1,7 +1,8 @@
 """How many threads a step runs on: what the user says, or as many as this process has cores.
 
 A process often has fewer cores than the machine: an administrator or a launcher pins it to some (its affinity), and a
-container has a quota of processor time (its cgroup). Threads beyond those only take turns.
+container has a quota of processor time (its cgroup). Threads beyond those only take turns. What starts several
+processes beside each other, as joblib does, says in OMP_NUM_THREADS how many threads each may have.
 """
 
 from __future__ import annotations
@@ -14,15 +15,16 @@ from pathlib import Path, PurePosixPath
 from ...core.errors import PellucidError
 from .machine import cores
 
-VARIABLE = "PELLUCID_THREADS"
+VARIABLE, COMMON_VARIABLE = "PELLUCID_THREADS", "OMP_NUM_THREADS"
 MOST_THREADS = 1024
 
 
 def thread_count() -> int:
     """Return how many threads to run on: PELLUCID_THREADS, or as many as this process has cores.
 
-    The variable and the affinity are read at each call, so that a change holds from the next call of a function on.
-    Results do not depend on the number: it may change between two calls.
+    Without PELLUCID_THREADS, OMP_NUM_THREADS is the most there are, as for other numerical libraries. The variables and
+    the affinity are read at each call, so that a change holds from the next call of a function on. Results do not
+    depend on the number: it may change between two calls.
 
     Raises:
         PellucidError: the variable is no whole number from 1 to `MOST_THREADS`.
@@ -31,7 +33,14 @@ def thread_count() -> int:
     True
     """
     given = os.environ.get(VARIABLE)
-    return _chosen(given) if given else min(cores(), _share(), MOST_THREADS)
+    return _chosen(given) if given else min(cores(), _share(), _common(), MOST_THREADS)
+
+
+def _common() -> int:
+    """Return the limit that all numerical libraries are given: its first number, where it is one."""
+    first = os.environ.get(COMMON_VARIABLE, "").split(",")[0].strip()
+    number = int(first) if first.isascii() and first.isdecimal() and len(first) < 10 else 0
+    return number or MOST_THREADS
 
 
 @cache

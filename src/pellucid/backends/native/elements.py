@@ -66,7 +66,11 @@ class Elements:
             if row is not None:
                 self._ask_ahead(buffer, index, row)
             return self.b.load(address, buffer.dtype, lanes.count, lanes.mask)
-        return self.b.gather(address, self._jumps(pace, rows, lanes.count), buffer.dtype, lanes.mask)
+        jumps = self._jumps(pace, rows, lanes.count)
+        if lanes.mask is not None and not self.target.has_scatter:
+            jumps = self.b.select(lanes.mask, jumps, self.b.constant(0, like=jumps))  # a place that may be read
+            return self.b.gather(address, jumps, buffer.dtype)
+        return self.b.gather(address, jumps, buffer.dtype, lanes.mask)
 
     def _put(self, buffer: Buffer, index: Index, row: Row | None, value: Value) -> None:
         address, pace, rows = self._place(buffer, index, row)
@@ -80,7 +84,14 @@ class Elements:
         value = self.b.splat(value, lanes.count)
         if rows is None and pace == 1:
             return self.b.store(value, address, lanes.mask)
-        return self.b.scatter(value, address, self._jumps(pace, rows, lanes.count), lanes.mask)
+        jumps = self._jumps(pace, rows, lanes.count)
+        if lanes.mask is not None and rows is None and not self.target.has_scatter:
+            # Each masked lane would be a branch of its own: lanes that do not count store what the first one does.
+            first = self.b.splat(self.b.extract(value, 0), lanes.count)
+            value = self.b.select(lanes.mask, value, first)
+            jumps = self.b.select(lanes.mask, jumps, self.b.constant(0, like=jumps))
+            return self.b.scatter(value, address, jumps)
+        return self.b.scatter(value, address, jumps, lanes.mask)
 
     def _place(self, buffer: Buffer, index: Index, row: Row | None) -> tuple[str, int, Value | None]:
         """Return the first lane's address, how far the next lane is, and where rows are if lanes differ in them."""

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ...core.indices import Index
+from ...schedule.access import accesses
 from ...schedule.contraction import is_blocked
 from ...schedule.loops import (
     Apply,
@@ -37,9 +38,10 @@ from .values import BYTES
 from .writer import Writer
 
 MOST_MASKED_PASSES = 24
-LARGEST_TWICE = 40
+LARGEST_TWICE = 100
 MOST_UNROLLED_JOINS = 32
 SUMS_AT_ONCE = 4
+REGISTERS_AT_ONCE = (4, 2)
 
 
 @dataclass
@@ -47,6 +49,7 @@ class Accumulators:
     """One vector for each element that lanes add to, from ``low`` on past where the loops ``around`` them are."""
 
     address: str
+    lanes: int
     low: int
     size: int
     around: frozenset[str]
@@ -152,13 +155,15 @@ class Emitter(Elements):
 
     def body(self, statements: Sequence[Statement], column: tuple[str, int], first: str | int, last: str | int) -> None:
         """Write statements in lanes over some of a contraction's columns; ``first`` is a multiple of the lanes."""
-        name, extent = column
-        loop = Loop(name, extent, list(statements), "vector")
-        count = self._lane_count(loop)
-        whole = extent // count * count
+        loop = Loop(*column, list(statements), "vector")
+        self._lanes_between(loop, self._lane_count(loop), first, last)
+
+    def _lanes_between(self, loop: Loop, count: int, first: str | int, last: str | int) -> None:
+        """Write a loop's passes from ``first``, a multiple of the lanes, to ``last``, which may be its end."""
+        whole = loop.extent // count * count
         with self.writer.loop(first, self.writer.smaller(last, whole), count) as base:
             self._lane_pass(loop, count, base, masked=False)
-        if extent % count:
+        if loop.extent % count:
             if isinstance(last, int):
                 if last > whole:
                     self._lane_pass(loop, count, whole, masked=True)
@@ -190,19 +195,20 @@ class Emitter(Elements):
     def _vector(self, loop: Loop) -> None:
         count = self._lane_count(loop)
         if loop.parallel and self.team:
-            return self._vector_part(loop, count)
+            return self._vector_part(loop)
         if self._waits_for_sums(loop, count):
             count *= SUMS_AT_ONCE
+        wide = max(count, self._wide_count(loop))
         with self._accumulated(loop, count):
-            full, rest = divmod(loop.extent, count)
-            size = _written_size(loop.body)
+            full, rest = divmod(loop.extent, wide)
             if not rest:
-                self._lane_passes(loop, count, 0, loop.extent, masked=False)
-            elif full and (full > MOST_MASKED_PASSES or size <= LARGEST_TWICE):
-                self._lane_passes(loop, count, 0, full * count, masked=False)
-                self._lane_pass(loop, count, full * count, masked=True)
+                self._lane_passes(loop, wide, 0, loop.extent, masked=False)
+            elif full and (full > MOST_MASKED_PASSES or _written_size(loop.body) <= LARGEST_TWICE):
+                self._lane_passes(loop, wide, 0, full * wide, masked=False)
+                last = wide if rest > count else count
+                self._lane_pass(loop, last, full * wide, masked=rest != last)
             else:
-                self._lane_passes(loop, count, 0, loop.extent, masked=True)
+                self._lane_passes(loop, wide, 0, loop.extent, masked=True)
         return None
 
     def _waits_for_sums(self, loop: Loop, count: int) -> bool:
@@ -215,10 +221,11 @@ class Emitter(Elements):
             return False
         return any(isinstance(s, Reduce) and loop.variable not in s.index.variables and not s.row for s in loop.body)
 
-    def _vector_part(self, loop: Loop, count: int) -> None:
+    def _vector_part(self, loop: Loop) -> None:
         """Write this thread's part of a vector loop: whole sets of lanes, and the last, incomplete one under a mask."""
+        count = self._wide_count(loop)
         first, last = self.share(loop.extent, count)
-        self.body(loop.body, (loop.variable, loop.extent), first, last)
+        self._lanes_between(loop, count, first, last)
 
     def _lane_passes(self, loop: Loop, count: int, start: int, stop: int, masked: bool) -> None:
         if stop - start <= count:
@@ -234,8 +241,10 @@ class Emitter(Elements):
             place = self.b.add(self.b.iota(count, dtype), self._integer(base, dtype))
             mask = self.b.compare("<", place, self.b.constant(loop.extent, like=place))
         self.lanes = Lanes(loop.variable, count, base, mask)
+        own = dict(self.private_lanes)
+        self.private_lanes = {buffer: lanes and count for buffer, lanes in own.items()}
         self._body(loop)
-        self.lanes = None
+        self.lanes, self.private_lanes = None, own
 
     def _lane_count(self, loop: Loop) -> int:
         """As many lanes as fit a register at the widest float (or else the widest dtype) that the loop computes in."""
@@ -247,6 +256,17 @@ class Emitter(Elements):
         floats = dtypes & {"float32", "float64"}
         return self.target.lanes(max(floats or dtypes, key=lambda d: BYTES[d]))
 
+    def _wide_count(self, loop: Loop) -> int:
+        """As many lanes as a pass of the loop takes: several registers where its statements make a chain.
+
+        Each instruction of a chain waits for the one before, and the processor does not look ahead far enough to begin
+        the next pass meanwhile. Several registers side by side fill that time, and share what every pass loads.
+        """
+        count, inside = self._lane_count(loop), list(leaves(loop.body))
+        computes = len(inside) > 1 and any(isinstance(s, Store | Reduce) and isinstance(s.value, Apply) for s in inside)
+        fitting = (count * n for n in REGISTERS_AT_ONCE if computes and count * n <= loop.extent)
+        return next(fitting, count)
+
     # memory that lanes or passes have for themselves
 
     def _allocate_private(self, loop: Loop) -> None:
@@ -255,11 +275,22 @@ class Emitter(Elements):
                 if isinstance(inner, Loop):
                     self._allocate_private(inner)
             return
-        lanes = self._lane_count(loop) if loop.mode == "vector" else 0
         touched = {leaf.buffer for leaf in leaves([loop])}
         for buffer in sorted((b for b in touched if b.place == "private"), key=lambda b: b.name):
+            lanes = self._own_lanes(loop, buffer)
             self.addresses[buffer] = self.writer.allocate(memory_type(buffer.dtype, lanes), buffer.size)
             self.private_lanes[buffer] = lanes
+
+    def _own_lanes(self, statement: Statement, buffer: Buffer) -> int:
+        """Return how many lanes have an element each of what is private to a pass of a vector loop, else 0."""
+        if not isinstance(statement, Loop):
+            return 0
+        if statement.mode == "vector":
+            touches = accesses([statement])[buffer]
+            along = any(t.index and statement.variable in t.index.variables for t in touches)
+            return 0 if along else self._wide_count(statement)
+        inside = [s for s in statement.body if buffer in accesses([s])]
+        return self._own_lanes(inside[0], buffer) if len(inside) == 1 else 0
 
     @contextmanager
     def _accumulated(self, loop: Loop, count: int) -> Iterator[None]:
@@ -273,7 +304,7 @@ class Emitter(Elements):
             made.append(self._make_accumulators(loop, leaf, count))
         yield
         for leaf, vectors in made:
-            self._join(leaf, vectors, count)
+            self._join(leaf, vectors)
         self.accumulators = before
 
     def _make_accumulators(self, loop: Loop, leaf: Reduce, count: int) -> tuple[Reduce, Accumulators]:
@@ -285,7 +316,7 @@ class Emitter(Elements):
         low, high = min(s[0] for s in spans), max(s[1] for s in spans)
         kind, dtype = memory_type(leaf.buffer.dtype, count), leaf.buffer.dtype
         size = high - low + 1
-        vectors = Accumulators(self.writer.allocate(kind, size), low, size, frozenset(self.counters))
+        vectors = Accumulators(self.writer.allocate(kind, size), count, low, size, frozenset(self.counters))
         assert leaf.operation.identity is not None
         identity = self.b.splat(self.b.constant_of(leaf.operation.identity(dtype), dtype), count)
         with self.writer.repeated(vectors.size) as element:
@@ -293,11 +324,11 @@ class Emitter(Elements):
         self.accumulators[leaf.buffer] = vectors
         return leaf, vectors
 
-    def _join(self, leaf: Reduce, vectors: Accumulators, count: int) -> None:
-        buffer, kind = leaf.buffer, memory_type(leaf.buffer.dtype, count)
+    def _join(self, leaf: Reduce, vectors: Accumulators) -> None:
+        buffer, kind = leaf.buffer, memory_type(leaf.buffer.dtype, vectors.lanes)
         outer = self.offset(Index(tuple(t for t in leaf.index.terms if t[0] in vectors.around)))
         for element in self._elements(vectors.size):
-            total = self.b.load(self.writer.address(vectors.address, element, kind), buffer.dtype, count)
+            total = self.b.load(self.writer.address(vectors.address, element, kind), buffer.dtype, vectors.lanes)
             assert leaf.operation.scalar is not None
             joined = self.b.reduce_lanes(leaf.operation.scalar, total)
             offset = self.writer.add(self.writer.add(outer, element), vectors.low)
@@ -330,17 +361,20 @@ class Emitter(Elements):
             old = self._get(statement.buffer, statement.index, statement.row)
             new = statement.operation.scalar(self.b, old, value)
             return self._put(statement.buffer, statement.index, statement.row, new)
-        assert self.lanes is not None
+        return self._accumulate(statement, value, vectors)
+
+    def _accumulate(self, statement: Reduce, value: Value, vectors: Accumulators) -> None:
+        """Add a value to accumulators, one register of its lanes after the other."""
+        assert self.lanes is not None and statement.operation.scalar is not None
         inner = Index(tuple(t for t in statement.index.terms if t[0] not in vectors.around), statement.index.offset)
-        offset = self.offset(inner - vectors.low)
-        count, dtype = self.lanes.count, statement.buffer.dtype
-        address = self.writer.address(vectors.address, offset, memory_type(dtype, count))
-        old = self.b.load(address, dtype, count)
-        new = self.b.splat(statement.operation.scalar(self.b, old, value), count)
-        if self.lanes.mask is not None:
-            new = self.b.select(self.lanes.mask, new, old)
-        self.b.store(new, address)
-        return None
+        offset, dtype = self.offset(inner - vectors.low), statement.buffer.dtype
+        address = self.writer.address(vectors.address, offset, memory_type(dtype, vectors.lanes))
+        total = self.b.load(address, dtype, vectors.lanes)
+        value, mask = self.b.splat(value, self.lanes.count), self.lanes.mask
+        for start in range(0, self.lanes.count, vectors.lanes):
+            new = statement.operation.scalar(self.b, total, self.b.slice(value, start, vectors.lanes))
+            total = new if mask is None else self.b.select(self.b.slice(mask, start, vectors.lanes), new, total)
+        self.b.store(total, address)
 
 
 def _written_size(statements: Sequence[Statement]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from ...schedule.access import accesses
 from ...schedule.loops import Buffer, Contraction, Program, Statement
 from ...schedule.schedule import schedule
 from ...schedule.share import is_shared_out, phases
@@ -86,7 +87,8 @@ class Generated:
     ) -> str:
         writer = Writer(f"internal void @{name}({KERNEL_ARGUMENTS}) nounwind", declarations)
         b = Arithmetic(writer, target)
-        addresses = {buffer: self._address(writer, buffer) for buffer in self.program.buffers}
+        touched = accesses(statements)  # most kernels touch few buffers, and LLVM takes its time to drop the others
+        addresses = {buffer: self._address(writer, buffer) for buffer in self.program.buffers if buffer in touched}
         emitter = Emitter(writer, b, addresses, self._runtime(writer, b), module, self.team)
         for statement in statements:
             if id(statement) in self.waits:
@@ -117,14 +119,24 @@ class Generated:
         return context.inputs + context.parameters + context.outputs + self.constants.index(buffer)
 
     def _runtime(self, writer: Writer, b: Arithmetic) -> dict[str, Value]:
-        values = {}
-        for k, name in enumerate(NUMBERS, self.context.numbers):
-            if name in ("arena", "scratch", "clock"):
-                continue
-            text = writer.value(f"load i64, ptr {writer.address('%context', k, 'i64')}")
-            if name == "step":
-                text = str(writer.add(text, "%step"))
-            if name == "start":
-                text = str(writer.add(text, writer.multiply("%step", self.step.rows)))
-            values[name] = b.convert(Value(text, "int64"), "uint32")
-        return values
+        """Return the numbers that differ from step to step; LLVM drops those that a kernel does not use."""
+        given = {}
+        for name in ("seed", "step", "order_seed", "batch"):
+            address = writer.address("%context", self.context.numbers + NUMBERS.index(name), "i64")
+            given[name] = Value(writer.value(f"load i64, ptr {address}"), "int64")
+
+        def number(value: int) -> Value:
+            return b.constant_of(value, "int64")
+
+        batches = self.step.batches
+        batch = b.add(given["batch"], Value("%step", "int64"))
+        epoch, place = b.quotient(batch, number(batches.count)), b.rest(batch, number(batches.count))
+        step = b.add(b.add(b.multiply(epoch, number(batches.steps)), place), number(batches.first_step))
+        values = {
+            "seed": given["seed"],
+            "step": b.add(given["step"], step),
+            "order_seed": given["order_seed"],
+            "epoch": epoch,
+            "start": b.add(b.multiply(place, number(batches.rows)), number(batches.first_row)),
+        }
+        return {name: b.convert(value, "uint32") for name, value in values.items()}

@@ -88,7 +88,9 @@ class Lanes:
         return Value(text, dtype, lanes)
 
     def slice(self, value: Value, start: int, count: int) -> Value:
-        """Return ``count`` neighbouring lanes as a narrower vector."""
+        """Return ``count`` neighbouring lanes as a narrower vector (all of them: the vector as it is)."""
+        if value.lanes == count:
+            return value
         if value.number is not None:
             return constant_value(value.number, value.dtype, count)
         chosen = ", ".join(f"i32 {i}" for i in range(start, start + count))

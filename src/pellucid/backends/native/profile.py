@@ -128,13 +128,12 @@ class Profile(NamedTuple):
 # measuring
 
 
-def profile(step: Step, call: Call, batches: int, steps: int | None, threads: int | None, memory: int) -> Profile:
+def profile(step: Step, call: Call, steps: int | None, threads: int | None, memory: int) -> Profile:
     """Return the profile of a step.
 
     Args:
         step: what to compile and measure.
         call: what it runs on; room for outputs is made here, and parameters are copied.
-        batches: how many steps make an epoch, for minibatches; otherwise 0.
         steps: how many steps to measure, or None for as many as take about a second.
         threads: how many threads run it at most, or None for as many as a call has.
         memory: the bytes a call takes.
@@ -147,8 +146,8 @@ def profile(step: Step, call: Call, batches: int, steps: int | None, threads: in
     _check_number("threads", threads, MOST_THREADS)
     require_memory(memory, "a profile's copies of the parameters, and a call")
     timed, plain = (NativeStep(step, timed=clocks, threads=threads) for clocks in (True, False))
-    timed.storages = plain.storages = [Storage(s.array, s.trainable) for s in plain.storages]
-    seconds, whole, untimed = _measured(timed, plain, step, call, batches, steps)
+    timed.storages = plain.storages = [_copy(s) for s in plain.storages]
+    seconds, whole, untimed = _measured(timed, plain, step, call, steps)
     reached = limits(timed.threads)
     phases = _Phases(step)
     rows = [_row(g, s, phases, reached, timed.threads) for g, s in zip(timed.generated.kernels, seconds, strict=False)]
@@ -157,6 +156,10 @@ def profile(step: Step, call: Call, batches: int, steps: int | None, threads: in
         made = _row(timed.program.once, seconds[-1], phases, reached, timed.threads)
         once = made._replace(phase="once", phases=("once",))
     return Profile(tuple(rows), once, whole, untimed, timed.threads, memory, reached)
+
+
+def _copy(storage: Storage) -> Storage:
+    return Storage(storage.shape, storage.dtype, storage.trainable, lambda: storage.array)
 
 
 def _check_number(what: str, given: Any, most: int) -> None:
@@ -172,21 +175,21 @@ def limits(threads: int) -> Peak:
 
 
 def _measured(
-    timed: NativeStep, plain: NativeStep, step: Step, call: Call, batches: int, steps: int | None
+    timed: NativeStep, plain: NativeStep, step: Step, call: Call, steps: int | None
 ) -> tuple[list[float], float, float]:
     """Return the seconds of each kernel (the last: once a call) and of a step, with clocks and without.
 
     Both are measured in turns. All numbers with clocks are of one round, the fastest, so that they add up.
     """
     each = sum(o.nbytes for o in _room(step, 1))
-    most = min(batches or MOST_STEPS, max(MOST_OUTPUT // max(each, 1), 1))
+    most = min(MOST_STEPS, max(MOST_OUTPUT // max(each, 1), 1))
     first = _Run(timed, step, call, 1).seconds()[1]
     wanted = int(SECONDS / max(first, 1e-7) / 2) if steps is None else steps
     n = min(max(wanted // ROUNDS, 1), most)
     with_clocks, without = _Run(timed, step, call, n), _Run(plain, step, call, n)
     rounds: list[tuple[Any, float]] = []
     untimed = []
-    for _ in range(min(ROUNDS, wanted) + 1):
+    for _ in range(min(ROUNDS, max(wanted, 1)) + 1):
         rounds.append(with_clocks.seconds())
         untimed.append(without.seconds()[1])
     kernels, whole = min(rounds[1:], key=lambda r: r[1])  # the first warms up
@@ -336,15 +339,16 @@ def _totals(found: Profile) -> list[str]:
 
 
 def lines_text(places: Iterable[Origin]) -> str:
-    """Return lines of code in short: each file with its lines.
+    """Return lines of code in short: each file with its lines, or the paths of layers.
 
-    >>> lines_text([Origin("a/net.py", 7), Origin("a/net.py", 3), Origin("b.py", 1)])
-    'net.py:3,7 b.py:1'
+    >>> lines_text([Origin("a/net.py", 7), Origin("a/net.py", 3), Origin("b.py", 1), Origin("block/dense")])
+    'net.py:3,7 b.py:1 block/dense'
     """
     files: dict[str, set[int]] = {}
     for place in places:
-        files.setdefault(str(place).rpartition(":")[0], set()).add(place.line)
-    return " ".join(f"{file}:{','.join(map(str, sorted(lines)))}" for file, lines in files.items())
+        file = str(place).rpartition(":")[0] if place.line else place.file
+        files.setdefault(file, set()).update([place.line] if place.line else [])
+    return " ".join(f"{file}:{','.join(map(str, sorted(lines)))}" if lines else file for file, lines in files.items())
 
 
 def _milliseconds(seconds: float) -> str:

@@ -137,8 +137,10 @@ class NativeStep:
             memory["scratch"] = _aligned(self._scratch_bytes * threads)
             memory.setdefault("arena", _aligned(self._arena_bytes))
             memory.setdefault("clock", np.zeros(self._kernels + 1, np.int64))
-            memory["context"] = self._table(call, memory)
-        workers.run(self._run, memory["context"].ctypes.data, first, count, threads)
+            call.table = None
+        if call.table is None:
+            call.table = self._table(call, memory)
+        workers.run(self._run, call.table.ctypes.data, first, count, threads)
 
     def times(self, call: Call, steps: int) -> Any:
         """Run some steps of a call from its first on, and return the seconds that each kernel took in all.
@@ -150,7 +152,7 @@ class NativeStep:
 
     def _table(self, call: Call, memory: dict[str, Any]) -> Any:
         arrays = [*call.inputs, *(s.array for s in self.storages), *call.outputs, *self._data]
-        numbers = [call.seed & 0xFFFFFFFF, call.step & 0xFFFFFFFF, call.order_seed & 0xFFFFFFFF, call.epoch, call.start]
+        numbers = [call.seed & 0xFFFFFFFF, call.step & 0xFFFFFFFF, call.order_seed & 0xFFFFFFFF, call.batch]
         addresses = [a.ctypes.data for a in arrays]
         own = [memory[name].ctypes.data for name in ("arena", "scratch", "clock")]
         return np.array([*addresses, *own, *numbers], dtype=np.int64)

@@ -42,6 +42,11 @@ class Target(NamedTuple):
         return self.vector_bits // (8 * BYTES[dtype])
 
     @property
+    def has_scatter(self) -> bool:
+        """Whether lanes under a mask are read and written all over memory by one instruction."""
+        return self.vector_bits >= 512
+
+    @property
     def key(self) -> str:
         """What compiled code depends on."""
         return f"{self.triple} {self.cpu} {self.features}"
