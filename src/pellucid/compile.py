@@ -100,10 +100,8 @@ def compile_step(step: Step, sizes: Mapping[str, int], backend: str | None) -> C
     return Compilation(written, rewritten, log, executable)
 
 
-def profile(compilation: Compilation, call: Call, batches: int, steps: int | None, threads: int | None) -> Profile:
+def profile(compilation: Compilation, call: Call, steps: int | None, threads: int | None) -> Profile:
     """Return how long each kernel of a step takes as native code; see ``Function.profile``."""
     memory = sum(compilation.memory().values())
-    made: Profile = importlib.import_module(PROFILER).profile(
-        compilation.rewritten, call, batches, steps, threads, memory
-    )
+    made: Profile = importlib.import_module(PROFILER).profile(compilation.rewritten, call, steps, threads, memory)
     return made

@@ -1,14 +1,9 @@
-"""Compiled functions: what users call. Checks of what they are given, and loops over steps.
-
-A loop of many steps runs natively in chunks of about 50 ms on the thread that called: between two chunks
-progress is reported and Ctrl-C is seen, and no thread outlives the call.
-"""
+"""Compiled functions: what users call. Checks of what they are given, and loops over their steps."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,27 +13,23 @@ from .compile import Compilation, compile_step, profile
 from .core.arguments import bind, check_labels, convert, first_nan
 from .core.declarations import check_inputs, check_updates
 from .core.dtypes import is_float
-from .core.errors import (
-    EmptyBatchError,
-    InputError,
-    Interrupted,
-    NotANumberError,
-)
-from .core.expression import Expression, Parameter, is_expression, storage_of
+from .core.errors import EmptyBatchError, InputError, Interrupted, NotANumberError
+from .core.expression import Expression, Parameter, is_expression, locked
 from .core.interruption import Interruption
 from .core.memory import require_memory
 from .core.origins import place
+from .core.settings import is_whole
 from .core.sizes import Size, show_shape
-from .core.traversal import specialise, topological
-from .operations.batching import batch_indices
+from .core.traversal import topological
+from .looping import Part, Run, batch_axis, epoch_of, is_by_rows, picking, room, row_numbers, taken
+from .operations.batching import ORDER_DRAW
 from .operations.indexing import pick, take
-from .operations.source import variable
-from .step import Array, Call, Step
+from .operations.random import permuted
+from .step import Array, Batches, Call, Step
 
 if TYPE_CHECKING:
     from .backends.native.profile import Profile
 
-CHUNK_SECONDS = 0.05
 SHOWN_SIZE = 32
 Progress = Callable[[int, int], None]
 
@@ -47,7 +38,7 @@ class State:
     """What a function keeps between calls, shared with its loops: the seed and the counters of random draws."""
 
     def __init__(self, seed: int) -> None:
-        if not _are_whole(seed):
+        if not is_whole(seed):
             raise InputError(f"the seed of a function is a whole number, not {seed!r}")
         self.seed, self.step, self.epoch = int(seed), 0, 0
         self.lock = threading.RLock()
@@ -62,6 +53,7 @@ class Function:
         self._compiled: dict[tuple[Any, ...], Compilation] = {}
         self._runs: list[tuple[Compilation, int]] = []
         self._indices = _direct_indices(step)
+        self._parameters = step.parameters
 
     def __call__(self, *arrays: Any, progress: Progress | None = None) -> Any:
         """Run one step and return its outputs."""
@@ -69,7 +61,7 @@ class Function:
         compilation = self._compile(self.step, sizes)
         self._reserve([(compilation, 1)])
         with self._locked():
-            call = Call(inputs, _room(compilation, 1), self.state.seed, self.state.step)
+            call = Call(inputs, room(compilation, 1), self.state.seed, self.state.step)
             self.state.step += 1
             compilation.executable.run(call, 0, 1)
         return self._structure([o[0] if o.ndim == 1 else o.reshape(o.shape[1:]) for o in call.outputs])
@@ -86,19 +78,21 @@ class Function:
         array([8., 4., 2.], dtype=float32)
         """
         self._check_is_plain("repeat")
-        if not _are_whole(n) or n < 0:
+        if not is_whole(n) or n < 0:
             raise InputError(f"repeat takes how many steps to run, 0 or more, not {n!r}")
         return Repeated(self, int(n))
 
-    def minibatches(self, batch_size: int, epochs: int = 1, shuffle: bool = True, seed: int = 0) -> Function:
+    def minibatches(self, batch_size: int, epochs: int = 1, shuffle: bool = True, seed: int = 0) -> Minibatched:
         """Return a function that takes whole arrays and runs a step on each batch of their rows, natively.
 
         Outputs are stacked per step; one that keeps the batch axis is concatenated. The last short batch is run.
+        ``minibatches(...).on(arrays)`` checks arrays once, and then runs any steps of such a loop.
 
         Args:
             batch_size: rows in a batch, 1 or more.
             epochs: passes over the rows.
-            shuffle: take the rows in another order each epoch, keyed by ``seed`` and the epoch.
+            shuffle: take the rows in another order each epoch, keyed by ``seed`` and the epoch. A batch of all
+                rows has them in the order in which they were given.
 
         >>> import pellucid as pc
         >>> x = pc.variable("x", ("batch",))
@@ -107,7 +101,7 @@ class Function:
         array([3., 7., 5.], dtype=float32)
         """
         self._check_is_plain("minibatches")
-        if not _are_whole(batch_size, epochs, seed) or batch_size < 1 or epochs < 0:
+        if not all(map(is_whole, (batch_size, epochs, seed))) or batch_size < 1 or epochs < 0:
             raise InputError(
                 f"minibatches takes 1 or more rows, 0 or more epochs and a seed, all of them whole numbers, not"
                 f" {batch_size!r}, {epochs!r} and {seed!r}"
@@ -149,9 +143,9 @@ class Function:
         >>> f.memory()
         {'inputs': 24, 'parameters': 8, 'constants': 0, 'outputs': 12, 'arena': 0}
         """
-        taken = [c.memory(steps) for c, steps in self._runs or [(self.compiled(), 1)]]
-        joined = {name: max(part[name] for part in taken) for name in taken[0]}
-        return {**joined, "outputs": sum(part["outputs"] for part in taken)}
+        used = [c.memory(steps) for c, steps in self._runs or [(self.compiled(), 1)]]
+        joined = {name: max(part[name] for part in used) for name in used[0]}
+        return {**joined, **{name: sum(part[name] for part in used) for name in ("outputs", "arena")}}
 
     def profile(self, *arrays: Any, steps: int | None = None, threads: int | None = None) -> Profile:
         """Return how long each kernel of a step takes on these inputs, beside what this machine could do at best.
@@ -175,19 +169,19 @@ class Function:
         >>> [(row.name, row.phase, row.operations, row.bytes) for row in found.rows]
         [('update W', 'update', 4, 32)]
         """
-        compilation, call, batches = self._example(arrays)
+        compilation, call = self._example(arrays)
         with self._locked():
-            return profile(compilation, call, batches, steps, threads)
+            return profile(compilation, call, steps, threads)
 
-    def _example(self, arrays: Sequence[Any]) -> tuple[Compilation, Call, int]:
-        """Return a step, a call of it on some inputs (without outputs), and how many batches these are, or 0."""
+    def _example(self, arrays: Sequence[Any]) -> tuple[Compilation, Call]:
+        """Return a step, and a call of it on some inputs (without outputs)."""
         inputs, sizes = self._check(arrays)
-        return self._compile(self.step, sizes), Call(inputs, [], self.state.seed, self.state.step), 0
+        return self._compile(self.step, sizes), Call(inputs, [], self.state.seed, self.state.step)
 
     def _reserve(self, runs: list[tuple[Compilation, int]]) -> None:
         """Check that there is room for the arena and the outputs of a call, which runs some steps of each."""
         self._runs = runs
-        arena = max((c.executable.arena_bytes for c, _ in runs), default=0)
+        arena = sum(c.executable.arena_bytes for c, _ in runs)
         require_memory(arena + sum(steps * c.output_bytes for c, steps in runs), "a call")
 
     def _compile(self, step: Step | Callable[[], Step], sizes: Mapping[str, int], *key: Any) -> Compilation:
@@ -208,11 +202,23 @@ class Function:
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         """Hold the lock of the counters and those of every parameter of the step, always taken in one order."""
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(self.state.lock)
-            for parameter in sorted(self.step.parameters, key=lambda p: p.attribute("token")):
-                stack.enter_context(storage_of(parameter).lock)
+        with self.state.lock, locked(self._parameters):
             yield
+
+    def _finish(
+        self, run: Run, by_rows: Sequence[bool], progress: Progress | None, advance: Callable[[int], None]
+    ) -> Any:
+        """Run the steps of a loop and return their outputs; ``advance`` is told how many are done after each chunk."""
+        try:
+            with self._locked(), Interruption() as interruption:
+                for done in run.chunks():
+                    advance(done)
+                    if progress:
+                        progress(done, run.steps)
+                    interruption.check()
+        except KeyboardInterrupt:
+            raise Interrupted(run.done, self._structure(run.outputs(by_rows))) from None
+        return self._structure(run.outputs(by_rows))
 
     def _structure(self, outputs: list[Any]) -> Any:
         if isinstance(self._outputs, dict):
@@ -260,21 +266,16 @@ class Repeated(Function):
     def __call__(self, *arrays: Any, progress: Progress | None = None) -> Any:
         """Run the steps and return their outputs, stacked."""
         inputs, sizes = self._check(arrays)
-        compilation = self._compile(self.step, sizes)
-        self._reserve([(compilation, self.n)])
-        outputs = _room(compilation, self.n)
-        done = 0
-        try:
-            with self._locked(), Interruption() as interruption:
-                call = Call(inputs, outputs, self.state.seed, self.state.step)
-                for count in _chunks(compilation, call, self.n, interruption):
-                    done += count
-                    self.state.step += count
-                    if progress:
-                        progress(done, self.n)
-        except KeyboardInterrupt:
-            raise Interrupted(done, self._structure([o[:done] for o in outputs])) from None
-        return self._structure(outputs)
+        parts, state = [Part(self._compile(self.step, sizes))], self.state
+        with state.lock:
+            before = state.step
+
+            def advance(done: int) -> None:
+                state.step = before + done
+
+            self._reserve([(parts[0].compilation, self.n)])
+            run = Run(parts, inputs, 0, self.n, state.seed, before)
+            return self._finish(run, [False] * len(self.step.outputs), progress, advance)
 
 
 class Minibatched(Function):
@@ -284,46 +285,61 @@ class Minibatched(Function):
         super().__init__(once.step, once._outputs, once.state, once.backend, once.allow_nan)
         self.batch_size, self.epochs, self.shuffle, self.seed = batch_size, epochs, shuffle, seed
         self._compiled = once._compiled
-        self.axis = _batch_axis(once.inputs)
+        self.axis = batch_axis(once.inputs)
 
     def __call__(self, *arrays: Any, progress: Progress | None = None) -> Any:
         """Run the batches of every epoch and return their outputs."""
-        inputs, sizes = self._check(arrays)
-        rows = self._rows(sizes)
-        full, short = divmod(rows, self.batch_size)
-        parts = [(count, size) for count, size in ((full, self.batch_size), (1, short)) if count and size]
-        compiled = [self._part(sizes, rows, size) for _, size in parts]
-        self._check_short_batch(short if full else 0)
-        self._reserve([(c, self.epochs * steps) for (steps, _), c in zip(parts, compiled, strict=True)])
-        outputs: list[list[Array]] = []
-        done, total = 0, self.epochs * sum(count for count, _ in parts)
-        try:
-            with self._locked(), Interruption() as interruption:
-                for _ in range(self.epochs):
-                    start = 0
-                    for (steps, size), compilation in zip(parts, compiled, strict=True):
-                        room = _room(compilation, steps)
-                        outputs.append([o[:0] for o in room])
-                        state, before = self.state, done
-                        call = Call(inputs, room, state.seed, state.step, self.seed, state.epoch, start)
-                        for count in _chunks(compilation, call, steps, interruption):
-                            done += count
-                            state.step += count
-                            outputs[-1] = [o[: done - before] for o in room]
-                            if progress:
-                                progress(done, total)
-                        start += steps * size
-                    self.state.epoch += 1
-        except KeyboardInterrupt:
-            raise Interrupted(done, self._structure(self._joined(outputs, compiled[0]))) from None
-        return self._structure(self._joined(outputs, compiled[0]))
+        prepared, state = self.on(*arrays), self.state
+        per_epoch = prepared.steps_per_epoch
+        with state.lock:
+            step, epoch = state.step, state.epoch
 
-    def _example(self, arrays: Sequence[Any]) -> tuple[Compilation, Call, int]:
+            def advance(done: int) -> None:
+                state.step, state.epoch = step + done, epoch + done // per_epoch
+
+            first = epoch * per_epoch
+            return prepared._run(first, self.epochs * per_epoch, step - first, progress, advance)
+
+    def on(self, *arrays: Any, rows: Any = None) -> Prepared:
+        """Return the loop over these arrays, checked and compiled, of which any steps may be run.
+
+        Args:
+            arrays: what a call takes. They are read at every run, and not copied if they are contiguous and have the
+                dtypes of the inputs; so do not change them meanwhile.
+            rows: the numbers of the rows to take, whole numbers along one axis, in the order that is then shuffled; all
+                rows, unless told otherwise. Rows are picked one batch at a time, so that of an array mapped to memory
+                the others are not read; where a batch has all of them, they are copied once, here.
+
+        Raises:
+            InputError: the arrays do not fit, or there are no such rows.
+
+        >>> import pellucid as pc
+        >>> x = pc.variable("x", ("batch",))
+        >>> sums = pc.function([x], x.sum()).minibatches(2, shuffle=False).on([1.0, 2.0, 3.0, 4.0], rows=[3, 0, 1])
+        >>> sums.steps_per_epoch, sums.run(first_step=1, steps=2)
+        (2, array([2., 5.], dtype=float32))
+        """
         inputs, sizes = self._check(arrays)
-        rows, state = self._rows(sizes), self.state
-        size = min(self.batch_size, rows)
-        call = Call(inputs, [], state.seed, state.step, self.seed, state.epoch)
-        return self._part(sizes, rows, size), call, rows // size
+        total = self._rows(sizes)
+        numbers = None if rows is None else row_numbers(rows, total)
+        count = total if numbers is None else len(numbers)
+        if self.batch_size >= count:
+            if numbers is not None:
+                inputs = [self._picked(i, a, numbers) for i, a in zip(self.inputs, inputs, strict=True)]
+                sizes[str(self.axis)] = count
+            return Prepared(self, inputs, [Part(self._compile(self.step, sizes))], count)
+        epoch = epoch_of(count, self.batch_size)
+        self._check_short_batch(epoch[1].rows if len(epoch) > 1 else 0)
+        chosen = None if numbers is None else count
+        parts = [Part(self._part(sizes, batches, chosen)) for batches in epoch]
+        return Prepared(self, inputs if numbers is None else [*inputs, numbers], parts, count, numbers)
+
+    def _example(self, arrays: Sequence[Any]) -> tuple[Compilation, Call]:
+        prepared, state = self.on(*arrays), self.state
+        first = state.epoch * prepared.steps_per_epoch
+        part = prepared.parts[0]
+        batch = part.batches.before(first)
+        return part.compilation, Call(prepared.inputs, [], state.seed, state.step - first, self.seed, batch)
 
     def _rows(self, sizes: Mapping[str, int]) -> int:
         """Return how many rows there are to pick from."""
@@ -331,10 +347,13 @@ class Minibatched(Function):
             raise EmptyBatchError(f"minibatches of no rows: the axis {self.axis} of the inputs is 0")
         return sizes[str(self.axis)]
 
+    def _picked(self, declared: Expression, array: Array, numbers: Array) -> Array:
+        return array[numbers] if is_by_rows(declared, self.axis) else array
+
     def _check_short_batch(self, short: int) -> None:
         name = str(self.axis)
         for k, output in enumerate(self.step.outputs, 1):
-            inner = output.shape[1:] if output.shape and output.shape[0] == self.axis else output.shape
+            inner = output.shape[1:] if is_by_rows(output, self.axis) else output.shape
             if short and any(isinstance(n, Size) and name in n.names for n in inner):
                 raise InputError(
                     f"output {k} has shape {show_shape(output.shape)}, and the last batch is short, {short} of"
@@ -342,33 +361,77 @@ class Minibatched(Function):
                     " that divides the rows"
                 )
 
-    def _part(self, sizes: Mapping[str, int], rows: int, size: int) -> Compilation:
-        """Compile the step on ``size`` rows picked from ``rows``."""
-        bound = {**sizes, str(self.axis): size}
-        return self._compile(lambda: self._picking(bound, rows, size), bound, "rows", rows, self.shuffle)
+    def _part(self, sizes: Mapping[str, int], batches: Batches, chosen: int | None) -> Compilation:
+        """Compile the step on batches of whole arrays, or of as many rows of them as are chosen."""
 
-    def _picking(self, bound: Mapping[str, int], rows: int, size: int) -> Step:
-        """Return the step on ``size`` rows picked from ``rows``: the inputs become rows of whole arrays."""
-        order = batch_indices(rows, size, self.shuffle)
-        whole, replaced = [], {}
-        for declared in self.inputs:
-            if declared.shape and declared.shape[0] == self.axis:
-                everything = variable(str(declared), (rows, *declared.shape[1:]), declared.dtype)
-                whole.append(everything)
-                replaced[declared] = take(everything, order)
-            else:
-                whole.append(declared)
-        step = Step(tuple(whole), self.step.outputs, self.step.updates, size)
-        return step.with_roots(specialise(self.step.roots, bound, replaced))
+        def made() -> Step:
+            return picking(self.step, self.axis, sizes, batches, chosen, self.shuffle)
 
-    def _joined(self, outputs: list[list[Array]], compilation: Compilation) -> list[Array]:
-        joined = []
-        for k, output in enumerate(self.step.outputs):
-            parts = [part[k] for part in outputs or [_room(compilation, 0)]]
-            if output.shape and output.shape[0] == self.axis:
-                parts = [p.reshape(p.shape[0] * p.shape[1], *p.shape[2:]) for p in parts]
-            joined.append(np.concatenate(parts))
-        return joined
+        bound = {**sizes, str(self.axis): batches.rows}
+        return self._compile(made, bound, "rows", sizes[str(self.axis)], batches, chosen, self.shuffle)
+
+
+class Prepared:
+    """A loop over minibatches of some arrays, which are checked already; see ``Minibatched.on``.
+
+    Steps are counted across epochs from the first of epoch 0 on: step s is in epoch ``s // steps_per_epoch``. The
+    rows of a step and its random draws depend on its number and the seeds alone, so that a run from any step on gives
+    the same bits as one that came there from the beginning. Neither reads nor moves the counters of the function.
+
+    Attributes:
+        steps_per_epoch: how many batches an epoch has.
+        count: how many rows.
+    """
+
+    def __init__(
+        self, loop: Minibatched, inputs: list[Array], parts: list[Part], count: int, numbers: Array | None = None
+    ) -> None:
+        self.loop, self.inputs, self.parts, self.count, self.numbers = loop, inputs, parts, count, numbers
+        self.steps_per_epoch = parts[0].batches.steps
+
+    def run(self, first_step: int, steps: int, progress: Progress | None = None) -> Any:
+        """Run some steps and return their outputs, stacked; one that keeps the batch axis is concatenated.
+
+        Args:
+            first_step: the first of them, 0 or more.
+            steps: how many, 0 or more.
+            progress: called with how many are done, and how many there are.
+
+        Raises:
+            InputError: there are no such steps.
+            Interrupted: Ctrl-C; it has how many steps are done, and their outputs.
+        """
+        if not is_whole(first_step) or not is_whole(steps) or first_step < 0 or steps < 0:
+            raise InputError(
+                f"run takes the first step and how many, whole numbers of 0 or more, not {first_step!r} and {steps!r}"
+            )
+        return self._run(int(first_step), int(steps), 0, progress, lambda done: None)
+
+    def rows(self, step: int) -> Array:
+        """Return the numbers of the rows, in the loop's arrays, that a step takes.
+
+        >>> import pellucid as pc
+        >>> x = pc.variable("x", ("batch",))
+        >>> pc.function([x], x.sum()).minibatches(2, shuffle=False).on([1.0, 2.0, 3.0]).rows(1)
+        array([2])
+        """
+        batches = next(part.batches for part in self.parts if part.batches.left(step))
+        if not batches.rows:
+            return np.arange(self.count)
+        position = batches.row(batches.before(step)) + np.arange(batches.rows)
+        if self.loop.shuffle:
+            epoch = step // self.steps_per_epoch
+            position = permuted(np, position.astype(np.uint32), self.count, self.loop.seed, ORDER_DRAW, epoch)
+        return position if self.numbers is None else self.numbers[position]
+
+    def _run(self, first: int, steps: int, step: int, progress: Progress | None, advance: Callable[[int], None]) -> Any:
+        """Run some steps; their draws are counted by their numbers plus ``step``."""
+        loop = self.loop
+        counts = taken(self.parts, first, steps)
+        loop._reserve([(part.compilation, n) for part, n in zip(self.parts, counts, strict=True)])
+        run = Run(self.parts, self.inputs, first, steps, loop.state.seed, step, loop.seed)
+        by_rows = [is_by_rows(output, loop.axis) for output in loop.step.outputs]
+        return loop._finish(run, by_rows, progress, advance)
 
 
 def function(
@@ -419,49 +482,10 @@ def _direct_indices(step: Step) -> list[tuple[Expression, Any]]:
     """Return the inputs used directly as labels or row numbers, each with the number of classes or rows."""
     found = []
     for current in topological(step.roots):
-        if current.operation in (pick, take) and current.inputs[1] in step.inputs:
-            table = current.inputs[0]
-            found.append((current.inputs[1], table.shape[-1 if current.operation is pick else 0]))
+        if current.operation in (pick, take):
+            table, indices = current.inputs
+            while indices.operation.name == "reshape":  # labels of shape (batch, 1)
+                (indices,) = indices.inputs
+            if indices in step.inputs:
+                found.append((indices, table.shape[-1 if current.operation is pick else 0]))
     return found
-
-
-def _are_whole(*numbers: object) -> bool:
-    return all(isinstance(number, int | np.integer) for number in numbers)
-
-
-def _batch_axis(inputs: Sequence[Expression]) -> Size:
-    leading = {i.shape[0] for i in inputs if i.shape and isinstance(i.shape[0], Size)}
-    if len(leading) != 1:
-        names = ", ".join(sorted(str(s) for s in leading)) or "none"
-        raise InputError(
-            "minibatches needs inputs whose first axis has one name, such as 'batch'; the named first axes are:"
-            f" {names}"
-        )
-    (axis,) = leading
-    assert isinstance(axis, Size)
-    for given in inputs:
-        later = given.shape[1:] if given.shape and given.shape[0] == axis else given.shape
-        if any(isinstance(n, Size) and n.names & axis.names for n in later):
-            raise InputError(
-                f"minibatches takes rows of the inputs along their first axis, and input {given} has the axis {axis}"
-                f" elsewhere: {show_shape(given.shape)}{place(given)}; transpose it, or give that axis another name"
-            )
-    return axis
-
-
-def _room(compilation: Compilation, n: int) -> list[Array]:
-    return [np.empty((n, *o.shape), o.dtype) for o in compilation.rewritten.outputs]
-
-
-def _chunks(compilation: Compilation, call: Call, n: int, interruption: Interruption) -> Iterator[int]:
-    """Run the steps of a call in chunks of about CHUNK_SECONDS; yields how many each was, and then sees Ctrl-C."""
-    done, chunk = 0, 1
-    while done < n:
-        count = min(chunk, n - done)
-        began = time.perf_counter()
-        compilation.executable.run(call, done, count)
-        done += count
-        each = max(time.perf_counter() - began, 1e-7) / count
-        yield count
-        interruption.check()
-        chunk = max(1, min(int(CHUNK_SECONDS / each), chunk * 32))

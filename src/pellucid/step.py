@@ -21,6 +21,50 @@ Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
+class Batches:
+    """Which batches of every epoch a step takes: some of one size that follow each other.
+
+    Steps and batches are counted from the first of epoch 0 on: a *step* among all of a loop, a *batch* among those that
+    are meant here. Where no rows are picked, every step is an epoch, and its one batch is all there is.
+
+    Attributes:
+        rows: how many rows each batch has; 0 where no rows are picked.
+        count: how many of these batches an epoch has.
+        first_row, first_step: how many rows and steps of an epoch come before them.
+        steps: how many steps an epoch has in all.
+
+    >>> short = Batches(rows=2, count=1, first_row=20, first_step=4, steps=5)  # the last of 22 rows in batches of 5
+    >>> [short.before(step) for step in (4, 5, 9, 10)], short.step(1)
+    ([0, 1, 1, 2], 9)
+    """
+
+    rows: int = 0
+    count: int = 1
+    first_row: int = 0
+    first_step: int = 0
+    steps: int = 1
+
+    def before(self, step: int) -> int:
+        """Return how many of these batches come before a step."""
+        epoch, place = divmod(step, self.steps)
+        return epoch * self.count + min(max(place - self.first_step, 0), self.count)
+
+    def left(self, step: int) -> int:
+        """Return how many of these batches come from a step on without another step between them."""
+        place = step % self.steps - self.first_step
+        return self.count - place if 0 <= place < self.count else 0
+
+    def step(self, batch: Any) -> Any:
+        """Return the step, or the array of steps, that takes a batch."""
+        epoch, place = divmod(batch, self.count)
+        return epoch * self.steps + self.first_step + place
+
+    def row(self, batch: int) -> int:
+        """Return where in an epoch's order the rows of a batch begin."""
+        return self.first_row + batch % self.count * self.rows
+
+
+@dataclass(frozen=True)
 class Step:
     """One step of a function.
 
@@ -28,13 +72,13 @@ class Step:
         inputs: the variables it reads, in the order of the function's inputs.
         outputs: what it returns.
         updates: parameters and their new values.
-        rows: for minibatches, how many rows one step takes; otherwise 0.
+        batches: for minibatches, which batches of an epoch it takes.
     """
 
     inputs: tuple[Expression, ...]
     outputs: tuple[Expression, ...]
     updates: tuple[tuple[Parameter, Expression], ...]
-    rows: int = 0
+    batches: Batches = Batches()
 
     @property
     def roots(self) -> list[Expression]:
@@ -51,7 +95,7 @@ class Step:
         """Return the step with its outputs and new values replaced, as a pass does."""
         split = len(self.outputs)
         pairs = tuple((p, new) for (p, _), new in zip(self.updates, roots[split:], strict=True))
-        return Step(self.inputs, tuple(roots[:split]), pairs, self.rows)
+        return Step(self.inputs, tuple(roots[:split]), pairs, self.batches)
 
 
 @dataclass
@@ -62,9 +106,11 @@ class Call:
         inputs: an array for each input.
         outputs: for each output an array with one row for each step of the call.
         seed: the key of random draws.
-        step: the number of the first step, which random draws are counted by.
-        order_seed, epoch, start: for minibatches, the key of the shuffle, and the epoch and the first row of the
-            first step.
+        step: what is added to the number of a step (``Batches.step``) to count its random draws by.
+        order_seed: for minibatches, the key of the shuffle.
+        batch: the batch of the call's first step, among those that the step is for.
+        memory: what a backend works in; calls one after another may share it.
+        table: what a backend makes of all this, for this call alone.
     """
 
     inputs: list[Array]
@@ -72,9 +118,9 @@ class Call:
     seed: int
     step: int = 0
     order_seed: int = 0
-    epoch: int = 0
-    start: int = 0
+    batch: int = 0
     memory: dict[str, Any] = field(default_factory=dict)
+    table: Any = field(default=None, init=False)
 
 
 class Executable(Protocol):
@@ -107,7 +153,7 @@ def numbered(step: Step, sizes: Mapping[str, int]) -> Step:
         replacements[current] = _renumbered(current, kept, sizes)
     roots = specialise(step.roots, sizes, replacements)
     inputs = tuple(replacements[i] for i in step.inputs)
-    return Step(inputs, step.outputs, step.updates, step.rows).with_roots(roots)
+    return Step(inputs, step.outputs, step.updates, step.batches).with_roots(roots)
 
 
 def _renumbered(old: Expression, attributes: tuple[tuple[str, Any], ...], sizes: Mapping[str, int]) -> Expression:
@@ -133,4 +179,4 @@ def step_text(step: Step) -> str:
     outputs = [numbers[o] for o in step.outputs]
     updates = [(parameters[p], numbers[new]) for p, new in step.updates]
     inputs = [numbers[i] for i in step.inputs]
-    return "\n".join([*lines, f"inputs {inputs} outputs {outputs} updates {updates} rows {step.rows}"])
+    return "\n".join([*lines, f"inputs {inputs} outputs {outputs} updates {updates} {step.batches}"])

@@ -12,6 +12,7 @@ import pytest
 
 import pellucid as pc
 from pellucid.backends.native import cache
+from pellucid.core import atomic
 from pellucid.core.errors import PellucidError
 
 SOURCE = Path(__file__).parents[2] / "src"
@@ -70,38 +71,15 @@ def failing(number):
     return fail
 
 
-def test_a_full_disk_is_one_warning_and_leaves_no_unfinished_file(folder, monkeypatch):
-    monkeypatch.setattr(cache.os, "replace", failing(errno.ENOSPC))
+@pytest.mark.parametrize("call", ["open", "replace"])
+def test_a_full_disk_is_one_warning_and_leaves_no_unfinished_file(folder, monkeypatch, call):
+    monkeypatch.setattr(atomic.os, call, failing(errno.ENOSPC))
     assert "No space left on device" in warned_once(2.0, 3.0)
     assert list(folder.iterdir()) == []
 
 
-def test_a_disk_that_fills_while_a_file_is_written(folder):
-    if not Path("/dev/full").exists():
-        pytest.skip("there is no /dev/full")
-
-    class Full:
-        name = str(folder / "new-unfinished")
-
-        def __enter__(self):
-            Path(self.name).touch()
-            self.device = open("/dev/full", "wb", buffering=0)
-            return self
-
-        def __exit__(self, *_):
-            self.device.close()
-
-        def write(self, data):
-            self.device.write(data)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cache.tempfile, "NamedTemporaryFile", lambda **_: Full())
-        assert "No space left on device" in warned_once(2.0, 3.0)
-    assert list(folder.iterdir()) == []
-
-
 def test_a_folder_that_may_not_be_written(folder, monkeypatch):
-    monkeypatch.setattr(cache.tempfile, "NamedTemporaryFile", failing(errno.EACCES))
+    monkeypatch.setattr(atomic, "_begin", failing(errno.EACCES))
     assert "Permission denied" in warned_once(2.0, 3.0)
 
 
@@ -212,5 +190,5 @@ def test_processes_write_read_and_clear_at_once(folder):
     ended = [process.communicate(timeout=120) for process in running]
     assert [process.returncode for process in running] == [0] * WRITERS, [e.decode() for _, e in ended]
     assert sum(int(seen) for seen, _ in ended) > 0
-    assert not list(folder.glob("new-*"))
+    assert not list(folder.glob(".*"))
     assert cache.kept().programs == 5

@@ -117,8 +117,7 @@ def test_state_saved_and_restored_goes_on_as_if_nothing_had_happened(name):
 
     again, other, resumed = start()
     assert list(other.state) == list(saved)
-    for key, value in saved.items():
-        other.state[key].value = value
+    other.restore(saved)
     for parameter, value in zip(again, values, strict=True):
         parameter.value = value
     resumed.repeat(5)()

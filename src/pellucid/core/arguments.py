@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from .origins import place
 from .sizes import Size, show_shape
 
 Array = np.ndarray[Any, Any]
+PIECE_BYTES = 2**20
 
 
 def convert(declared: Expression, value: Any) -> Array:
@@ -96,12 +97,40 @@ def check_labels(declared: Expression, array: Array, limit: Any, sizes: Mapping[
 
 
 def first_nan(array: Array) -> str | None:
-    """Return where the first NaN of an array is, or None. A sum of squares, fast in BLAS, tells if there is one."""
-    flat = array.reshape(-1)
-    if not np.isnan(np.dot(flat, flat)):
-        return None
-    places = np.argwhere(np.isnan(array))
-    return position(places[0]) if len(places) else None
+    """Return where the first NaN of an array of floats is, or None.
+
+    >>> first_nan(np.array([[1.0, np.inf], [np.nan, 2.0]]))
+    'row 1, column 0'
+    """
+    return _first(array, np.isnan)
+
+
+def first_not_finite(array: Array) -> str | None:
+    """Return where the first NaN or infinity of an array of floats is, or None.
+
+    >>> first_not_finite(np.array([[1.0, np.inf], [np.nan, 2.0]]))
+    'row 0, column 1'
+    """
+    return _first(array, lambda piece: ~np.isfinite(piece))
+
+
+def _first(array: Array, wrong: Callable[[Array], Array]) -> str | None:
+    """Return the first place that is wrong, which only NaN and infinities can be.
+
+    A sum of squares, fast in BLAS, tells whether a piece has any. Pieces stay in the cache, and only one at a time is
+    read of a file that is mapped to memory, or copied of an array with gaps.
+    """
+    if array.ndim == 0:
+        return position(()) if wrong(array) else None
+    rows = max(PIECE_BYTES // max(array[:1].nbytes, 1), 1)
+    with np.errstate(all="ignore"):
+        for start in range(0, len(array), rows):
+            flat = array[start : start + rows].reshape(-1)
+            if not np.isfinite(np.dot(flat, flat)):
+                places = np.argwhere(wrong(array[start : start + rows]))
+                if len(places):
+                    return position((start + places[0][0], *places[0][1:]))
+    return None
 
 
 def position(where: Any) -> str:
@@ -110,4 +139,4 @@ def position(where: Any) -> str:
     return ", ".join(f"{name} {i}" for name, i in zip(names, where, strict=False)) or "its only element"
 
 
-__all__ = ["bind", "check_labels", "convert", "first_nan", "position"]
+__all__ = ["bind", "check_labels", "convert", "first_nan", "first_not_finite", "position"]

@@ -7,6 +7,15 @@ run by the tests (``tests/errors``), so the cure shown is one that works.
 from __future__ import annotations
 
 
+def shortened(text: str, most: int) -> str:
+    """Return a text as it fits into a message.
+
+    >>> shortened("a rather long description", 13)
+    'a rather l...'
+    """
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
 class PellucidError(Exception):
     """Base class of every error that Pellucid raises on purpose."""
 
@@ -193,8 +202,30 @@ class DataFileError(PellucidError, ValueError):
     """
 
 
+class ModelFileError(PellucidError, ValueError):
+    """A file of weights that is missing, cut short, damaged, or never was one; nothing in such a file is executed.
+
+    >>> import tempfile, pathlib, numpy as np
+    >>> from pellucid.tensors import read_tensors, write_tensors
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = pathlib.Path(folder.name) / "model.safetensors"
+    >>> write_tensors(path, {"W": np.ones(3, "float32")})
+    >>> _ = path.write_bytes(path.read_bytes()[:-1])
+    >>> read_tensors(path)
+    Traceback (most recent call last):
+    ...
+    pellucid.core.errors.ModelFileError: ...model.safetensors: the header promises 12 bytes of tensors, and 11 follow...
+
+    Write it again, or fetch it again:
+
+    >>> write_tensors(path, {"W": np.ones(3, "float32")})
+    >>> read_tensors(path)[0]["W"]
+    array([1., 1., 1.], dtype=float32)
+    """
+
+
 class OutputFolderError(PellucidError, OSError):
-    """A folder to write into that is a file, is missing its parent, or may not be written.
+    """A folder to write into, or a file to write, that cannot be: what is there is something else, or forbids it.
 
     >>> import pellucid as pc, tempfile
     >>> with tempfile.NamedTemporaryFile() as file:

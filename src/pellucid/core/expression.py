@@ -7,10 +7,11 @@ are never merged. Names, origins and parameter values live in weak side tables.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
-from collections.abc import Iterator, Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import numpy as np
@@ -24,6 +25,7 @@ from .sizes import Axis, Shape, as_shape, show_shape
 _interned: WeakValueDictionary[Any, Expression] = WeakValueDictionary()
 _lock = threading.Lock()
 _tokens = itertools.count(1)
+Draw = Callable[[], np.ndarray[Any, Any]]
 
 
 class Expression:
@@ -249,7 +251,7 @@ class Parameter(Expression):
         """A copy of the value; assigning replaces it (the shape must be the same)."""
         storage = _storages[self]
         with storage.lock:
-            return storage.array.copy()
+            return storage.array.copy()  # which is drawn now, if it was not yet
 
     @value.setter
     def value(self, value: Any) -> None:
@@ -259,8 +261,7 @@ class Parameter(Expression):
                 f"parameter {self} has shape {show_shape(self.shape)}, and the new value has {show_shape(array.shape)}"
                 f"{origins.place(self)}; a parameter keeps its shape"
             )
-        with storage.lock:
-            storage.array[...] = as_array(value, self.dtype)
+        storage.store(as_array(value, self.dtype))
 
     @property
     def trainable(self) -> bool:
@@ -269,10 +270,66 @@ class Parameter(Expression):
 
 
 class Storage:
-    """A parameter's memory: an aligned array that native code writes in place, and the lock that guards it."""
+    """A parameter's memory: an aligned array that native code writes in place, and the lock that guards it.
 
-    def __init__(self, array: np.ndarray[Any, Any], trainable: bool) -> None:
-        self.array, self.trainable, self.lock = aligned_copy(array), trainable, threading.RLock()
+    Args:
+        shape, dtype: of the value.
+        trainable: whether optimisers update it.
+        draw: what returns the first value; it is called when that is first needed, and never again.
+    """
+
+    def __init__(self, shape: Shape, dtype: str, trainable: bool, draw: Draw) -> None:
+        self.shape, self.dtype, self.trainable, self.lock = shape, dtype, trainable, threading.RLock()
+        self._draw: Draw | None = draw
+        self._array: np.ndarray[Any, Any] | None = None
+
+    @property
+    def drawn(self) -> bool:
+        """Whether it has a value yet."""
+        return self._array is not None
+
+    @property
+    def array(self) -> np.ndarray[Any, Any]:
+        """The memory itself.
+
+        Raises:
+            ShapeError, DtypeError: what was drawn has another shape or dtype than the parameter.
+        """
+        if self._array is None:
+            with self.lock:
+                if self._array is None:
+                    assert self._draw is not None
+                    self.store(self._checked(self._draw()))
+        assert self._array is not None
+        return self._array
+
+    def store(self, value: np.ndarray[Any, Any]) -> None:
+        """Copy an array of the right shape and dtype into the memory; nothing is drawn any more."""
+        with self.lock:
+            if self._array is None:
+                self._array, self._draw = aligned_copy(value), None
+            else:
+                self._array[...] = value
+
+    def draw_by(self, draw: Draw) -> None:
+        """Replace what returns the first value; where there is a value already, this changes nothing."""
+        with self.lock:
+            if self._array is None:
+                self._draw = draw
+
+    def _checked(self, value: Any) -> np.ndarray[Any, Any]:
+        array = np.asarray(value)
+        if array.shape != self.shape:
+            raise ShapeError(
+                f"what draws a parameter of shape {show_shape(self.shape)} returned an array of shape"
+                f" {show_shape(array.shape)}; it must return the parameter's own shape"
+            )
+        if array.dtype.name != self.dtype:
+            raise DtypeError(
+                f"what draws a parameter of {self.dtype} returned {array.dtype.name}; convert it with"
+                f" .astype({self.dtype!r})"
+            )
+        return array
 
 
 _storages: WeakKeyDictionary[Expression, Storage] = WeakKeyDictionary()
@@ -281,6 +338,15 @@ _storages: WeakKeyDictionary[Expression, Storage] = WeakKeyDictionary()
 def storage_of(parameter: Expression) -> Storage:
     """Return the memory of a parameter."""
     return _storages[parameter]
+
+
+@contextlib.contextmanager
+def locked(parameters: Iterable[Expression]) -> Iterator[None]:
+    """Hold the locks of some parameters, always taken in one order, so that two who wait never wait for each other."""
+    with contextlib.ExitStack() as stack:
+        for parameter in sorted(parameters, key=lambda p: p.attribute("token")):
+            stack.enter_context(_storages[parameter].lock)
+        yield
 
 
 def aligned_copy(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -326,10 +392,6 @@ def intern(
     return found
 
 
-def _no_operation(*_: Any, **__: Any) -> NoReturn:
-    raise TypeError("a source is made with pc.variable, pc.parameter or pc.constant")
-
-
 def is_expression(value: Any) -> bool:
     """Whether the value is an expression."""
     return isinstance(value, Expression)
@@ -370,10 +432,18 @@ def as_expressions(*operands: Any) -> tuple[Expression, ...]:
 
 def make_parameter(operation: Operation, array: np.ndarray[Any, Any], name: str | None, trainable: bool) -> Parameter:
     """Return a new parameter that holds a copy of ``array``."""
-    attributes = (("token", fresh_token()),)
-    made = intern(operation, (), attributes, as_shape(array.shape), array.dtype.name, Parameter)
+    made = make_deferred(operation, as_shape(array.shape), array.dtype.name, lambda: array, name, trainable)
+    storage_of(made).store(array)
+    return made
+
+
+def make_deferred(
+    operation: Operation, shape: Shape, dtype: str, draw: Draw, name: str | None, trainable: bool
+) -> Parameter:
+    """Return a new parameter whose value ``draw`` returns when it is first needed."""
+    made = intern(operation, (), (("token", fresh_token()),), shape, dtype, Parameter)
     assert isinstance(made, Parameter)
-    _storages[made] = Storage(array, trainable)
+    _storages[made] = Storage(shape, dtype, trainable, draw)
     if name is not None:
         made.named(name)
     return made
@@ -391,6 +461,8 @@ __all__ = [
     "fresh_token",
     "intern",
     "is_expression",
+    "locked",
+    "make_deferred",
     "make_parameter",
     "node",
     "storage_of",

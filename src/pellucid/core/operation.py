@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
+from . import configuration
+
 if TYPE_CHECKING:
     from .expression import Expression
     from .indices import Index
@@ -158,12 +160,14 @@ def register(operation: Operation) -> Operation:
         raise ValueError(f"an operation called {operation.name} is registered already")
     operations[operation.name] = operation
     functions.setdefault(operation.name, operation)
+    configuration.register(operation, f"operations.{operation.name}")
     return operation
 
 
 def composed(function: F) -> F:
     """Enter a plain function of expressions under its own name, so that operators and methods can call it."""
     functions[function.__name__] = function
+    configuration.register(function, f"operations.{function.__name__}")
     return function
 
 

@@ -1,4 +1,4 @@
-"""Where expressions come from: the user's file and line, kept beside the nodes and not in them."""
+"""Where expressions come from: the user's file and line, or a layer's path; kept beside the nodes and not in them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ MOST_ORIGINS = 8
 
 
 class Origin(NamedTuple):
-    """A place in the user's code."""
+    """A place in the user's code; or a layer, whose path stands for the file, and which has no line."""
 
     file: str
-    line: int
+    line: int = 0
 
     def __str__(self) -> str:
-        return f"{os.path.basename(self.file)}:{self.line}"
+        return f"{os.path.basename(self.file)}:{self.line}" if self.line else f"layer {self.file}"
 
 
 _origins: WeakKeyDictionary[Any, dict[Origin, None]] = WeakKeyDictionary()
@@ -52,6 +52,30 @@ def origin_of(*nodes: Any) -> Iterator[None]:
         _current.origins = before
 
 
+@contextlib.contextmanager
+def inside(name: str) -> Iterator[str]:
+    """Give the nodes made inside the block the path of a layer as their origin; yields the path.
+
+    >>> with inside("block"), inside("dense") as path:
+    ...     print(path)
+    block/dense
+    """
+    before, outer = getattr(_current, "origins", None), getattr(_current, "path", "")
+    _current.path = "/".join(part for part in (outer, name) if part)
+    if _current.path:
+        _current.origins = [Origin(_current.path)]
+    try:
+        yield _current.path
+    finally:
+        _current.origins, _current.path = before, outer
+
+
+def path() -> str:
+    """Return the path of the layer whose call is running, or nothing."""
+    running: str = getattr(_current, "path", "")
+    return running
+
+
 def record(node: Any) -> None:
     """Note where a node was made (again)."""
     inherited: Iterable[Origin] | None = getattr(_current, "origins", None)
@@ -70,9 +94,12 @@ def origins(node: Any) -> tuple[Origin, ...]:
 
 
 def place(*nodes: Any) -> str:
-    """Return ' (made at file:line, ...)' for an error message, or nothing where no origin is known."""
+    """Return ' (made at file:line, ...)' for an error message, and in which layer's call it arises, as far as known."""
     found = dict.fromkeys(str(origin) for node in nodes for origin in origins(node))
-    return f" (made at {', '.join(found)})" if found else ""
+    known = [f"made at {', '.join(found)}"] if found else []
+    if path() and f"layer {path()}" not in found:
+        known.append(f"in layer {path()}")
+    return f" ({'; '.join(known)})" if known else ""
 
 
 def set_name(node: Any, name: str) -> None:

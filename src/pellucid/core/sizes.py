@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 from .errors import ShapeError
 
@@ -19,13 +19,18 @@ class Size:
 
     terms: tuple[tuple[tuple[str, ...], int], ...]
 
-    def bind(self, sizes: Mapping[str, int]) -> int:
-        """Return the value at the given sizes of the names."""
-        total = 0
+    @overload
+    def bind(self, sizes: Mapping[str, int]) -> int: ...
+    @overload
+    def bind(self, sizes: Mapping[str, Axis]) -> Axis: ...
+    def bind(self, sizes: Mapping[str, Any]) -> Any:
+        """Return the value at the given sizes of the names, which may be other named sizes."""
+        total: Any = 0
         for names, coefficient in self.terms:
+            term: Any = coefficient
             for name in names:
-                coefficient *= sizes[name]
-            total += coefficient
+                term = term * sizes[name]
+            total = total + term
         return total
 
     @property
@@ -138,7 +143,7 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
     return tuple(result)
 
 
-def bind_sizes(value: Any, sizes: Mapping[str, int]) -> Any:
+def bind_sizes(value: Any, sizes: Mapping[str, Axis]) -> Any:
     """Return ``value`` (a size, or nested tuples that hold sizes) with every name replaced by its number."""
     if isinstance(value, Size):
         return value.bind(sizes)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from .expression import Expression, intern
+from .operation import Attributes
 from .origins import origin_of
-from .sizes import bind_sizes
+from .sizes import Axis, bind_sizes
 
 
 def topological(roots: Iterable[Expression]) -> list[Expression]:
@@ -39,11 +40,7 @@ def rebuild(old: Expression, inputs: Sequence[Expression]) -> Expression:
     """Return ``old`` over other inputs; its shape and dtype follow from its rules anew."""
     if all(a is b for a, b in zip(old.inputs, inputs, strict=True)):
         return old
-    attributes = dict(old.attributes)
-    with origin_of(old):
-        shape = old.operation.shape(*inputs, **attributes)
-        dtype = old.operation.dtype(*inputs, **attributes)
-        return intern(old.operation, tuple(inputs), old.attributes, shape, dtype)
+    return _remade(old, tuple(inputs), old.attributes)
 
 
 def transform(
@@ -62,19 +59,24 @@ def substitute(roots: Sequence[Expression], replacements: Mapping[Expression, Ex
 
 
 def specialise(
-    roots: Sequence[Expression], sizes: Mapping[str, int], replacements: Mapping[Expression, Expression]
+    roots: Sequence[Expression], sizes: Mapping[str, Axis], replacements: Mapping[Expression, Expression]
 ) -> list[Expression]:
     """Return the roots with every named size bound to its number, and some sources replaced."""
+    return transform(
+        roots, lambda old, inputs: replacements[old] if old in replacements else specialised(old, inputs, sizes)
+    )
 
-    def change(old: Expression, inputs: tuple[Expression, ...]) -> Expression:
-        if old in replacements:
-            return replacements[old]
-        attributes = tuple((key, bind_sizes(value, sizes)) for key, value in old.attributes)
-        if attributes == old.attributes and inputs == old.inputs:
-            return old
-        with origin_of(old):
-            shape = old.operation.shape(*inputs, **dict(attributes))
-            dtype = old.operation.dtype(*inputs, **dict(attributes))
-            return intern(old.operation, inputs, attributes, shape, dtype)
 
-    return transform(roots, change)
+def specialised(old: Expression, inputs: tuple[Expression, ...], sizes: Mapping[str, Axis]) -> Expression:
+    """Return ``old`` over other inputs, with every named size in its attributes bound to a number or another size."""
+    attributes = tuple((key, bind_sizes(value, sizes)) for key, value in old.attributes)
+    if attributes == old.attributes and inputs == old.inputs:
+        return old
+    return _remade(old, inputs, attributes)
+
+
+def _remade(old: Expression, inputs: tuple[Expression, ...], attributes: Attributes) -> Expression:
+    with origin_of(old):
+        shape = old.operation.shape(*inputs, **dict(attributes))
+        dtype = old.operation.dtype(*inputs, **dict(attributes))
+        return intern(old.operation, inputs, attributes, shape, dtype)

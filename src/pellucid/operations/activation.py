@@ -66,6 +66,18 @@ stop_gradient = elementwise(
     facts=Facts(odd=True, monotone=1),
 )
 
+returned = elementwise(
+    "returned",
+    "The same values as another expression, of which there may be several by number: what a layer returned.",
+    array=lambda xp, x, number: x,
+    scalar=lambda b, x, number: x,
+    gradient=lambda g, y, x, number: (g,),
+    attributes={"number": 0},
+    takes=takes_any,
+    notation=Notation("{0}", "{0}", 0),
+    facts=Facts(odd=True, monotone=1),
+)
+
 # W. J. Cody, Rational Chebyshev approximation for the error function, Mathematics of Computation 23 (1969),
 # pages 631-637: coefficients of the best rational approximations for double precision, highest power first.
 _NEAR = (
@@ -117,4 +129,4 @@ erf = elementwise(
     source="W. J. Cody, Rational Chebyshev approximation for the error function, 1969",
 )
 
-__all__ = ["erf", "leaky_relu", "relu", "sigmoid", "softplus", "stop_gradient"]
+__all__ = ["erf", "leaky_relu", "relu", "returned", "sigmoid", "softplus", "stop_gradient"]

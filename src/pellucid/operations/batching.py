@@ -50,4 +50,4 @@ batch_indices = register(
     )
 )
 
-__all__ = ["batch_indices"]
+__all__ = ["ORDER_DRAW", "batch_indices"]

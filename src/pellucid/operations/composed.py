@@ -22,7 +22,8 @@ from .rounding import isfinite, isnan, maximum, minimum
 from .source import arange, axis_size
 
 
-def _floats(x: Any) -> Expression:
+def floats(x: Any) -> Expression:
+    """Return x as an expression of floats; integers and truth values become float32."""
     expression: Expression = as_expressions(x)[0]
     return expression if is_float(expression.dtype) else expression.astype("float32")
 
@@ -71,7 +72,7 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Expression:
     >>> print(mean(variable("x", ("batch",))))
     sum(x, axes=(0,)) / batch
     """
-    x = _floats(x)
+    x = floats(x)
     axes = normalise_axes("mean", x, axis)
     return sum_over(x, axes, keepdims) / axis_size(_number(x, axes), x.dtype)
 
@@ -84,7 +85,7 @@ def var(x: Any, axis: Any = None, correction: float = 0, keepdims: bool = False)
         correction: what is taken off the number of elements before dividing by it (1 for a sample's unbiased
             estimate), as in the array API.
     """
-    x = _floats(x)
+    x = floats(x)
     axes = normalise_axes("var", x, axis)
     squares = sum_over(square(x - mean(x, axes, keepdims=True)), axes, keepdims)
     number = axis_size(_number(x, axes), x.dtype)
@@ -104,7 +105,7 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Expression:
     Where every element is -inf the result is -inf, and where one is inf it is inf.
     Blanchard, Higham and Higham, *Accurately computing the log-sum-exp and softmax functions*, 2021.
     """
-    x = _floats(x)
+    x = floats(x)
     axes = normalise_axes("logsumexp", x, axis)
     largest = stop_gradient(max_over(x, axes, keepdims=True))
     shift = where(isfinite(largest), largest, 0)  # an infinite one would make inf - inf
@@ -120,15 +121,20 @@ def softmax(x: Any, axis: Any = -1) -> Expression:
     >>> pc.function([], pc.softmax(pc.constant([1000.0, 1000.0])))()
     array([0.5, 0.5], dtype=float32)
     """
-    x = _floats(x)
+    x = floats(x)
     powers = exp(x - stop_gradient(max_over(x, axis, keepdims=True)))
     return powers / sum_over(powers, axis, keepdims=True)
 
 
 @composed
 def log_softmax(x: Any, axis: Any = -1) -> Expression:
-    """Return the logarithm of softmax along an axis, computed without overflow or loss of digits."""
-    x = _floats(x)
+    """Return the logarithm of softmax along an axis, computed without overflow or loss of digits.
+
+    >>> import pellucid as pc
+    >>> pc.function([], pc.log_softmax(pc.constant([0.0, 1000.0])))()
+    array([-1000.,     0.], dtype=float32)
+    """
+    x = floats(x)
     shifted: Expression = x - stop_gradient(max_over(x, axis, keepdims=True))
     return shifted - log(sum_over(exp(shifted), axis, keepdims=True))
 
@@ -187,7 +193,7 @@ def all(x: Any, axis: Any = None, keepdims: bool = False) -> Expression:
 @composed
 def norm(x: Any, axis: Any = None, keepdims: bool = False) -> Expression:
     """Return the Euclidean length over some axes (all, if none is given): the root of the sum of squares."""
-    return sqrt(sum_over(square(_floats(x)), axis, keepdims))
+    return sqrt(sum_over(square(floats(x)), axis, keepdims))
 
 
 __all__ = [
@@ -196,6 +202,7 @@ __all__ = [
     "argmax",
     "argmin",
     "clip",
+    "floats",
     "log_softmax",
     "logsumexp",
     "mean",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from ..core.dtypes import BOOL, INTEGERS, is_float, promote
+from ..core.dtypes import BOOL, is_float, promote
 from ..core.errors import DtypeError, ShapeError
 from ..core.expression import Expression, as_expressions, node
 from ..core.operation import Domain, Facts, Notation, Operation, Try, integers, numbers, reals, register
@@ -19,8 +19,6 @@ from ..core.sizes import Shape, broadcast_shapes, show_shape
 from .arrays import to_dtype
 
 Takes = Callable[[str, tuple[Expression, ...]], tuple[str, ...]]
-
-CALL = Notation("{call}", "{call}")
 
 
 def _common(operands: tuple[Expression, ...]) -> str:
@@ -249,8 +247,6 @@ where: Operation = elementwise(
     tries=(Domain(0, 1, ("bool",), ()), reals(), reals()),
 )
 __all__ = [
-    "CALL",
-    "INTEGERS",
     "add",
     "astype",
     "broadcast",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..core.dtypes import check_dtype
-from ..core.expression import Expression, Parameter, as_array, fresh_token, make_parameter, node
+from ..core.errors import ShapeError
+from ..core.expression import Expression, Parameter, as_array, fresh_token, make_deferred, make_parameter, node
 from ..core.operation import Notation, Operation, composed, register
-from ..core.sizes import Axis, Shape, as_axis, as_shape, named
+from ..core.sizes import Axis, Shape, as_axis, as_shape, named, show_shape
 
 NAME = Notation("{name}", "{name}")
 
@@ -59,6 +61,36 @@ def parameter(value: Any, name: str | None = None, trainable: bool = True, dtype
     array([0.2, 0.7], dtype=float32)
     """
     return make_parameter(_parameter, as_array(value, check_dtype(dtype)), name, trainable)
+
+
+def deferred_parameter(
+    shape: Any,
+    dtype: str,
+    draw: Callable[[], np.ndarray[Any, Any]],
+    name: str | None = None,
+    trainable: bool = True,
+) -> Parameter:
+    """Return state whose value is drawn, and its memory allocated, when it is first needed.
+
+    Args:
+        shape: its axes, whole numbers.
+        dtype: its dtype.
+        draw: returns the first value, an array of that shape and dtype; it is called at most once.
+        name: the name it prints under.
+        trainable: whether optimisers update it.
+
+    Raises:
+        ShapeError: an axis is named. When the value is needed: it has another shape.
+        DtypeError: when the value is needed: it has another dtype.
+
+    >>> W = deferred_parameter((2,), "float32", lambda: np.ones(2, "float32"), name="W")
+    >>> W.value
+    array([1., 1.], dtype=float32)
+    """
+    axes = as_shape(shape)
+    if not all(isinstance(n, int) for n in axes):
+        raise ShapeError(f"a parameter has whole numbers as axes, and {show_shape(axes)} was given; it needs memory")
+    return make_deferred(_parameter, axes, check_dtype(dtype), draw, name, trainable)
 
 
 def constant(value: Any, dtype: Any = None) -> Expression:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.errors import InputError
+from ..core.configuration import register
+from ..core.settings import by_name
 from .optimizer import Optimizer
 from .rules import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Nadam, RMSprop
 from .schedules import (
@@ -26,6 +27,11 @@ from .schedules import (
 OPTIMIZERS: dict[str, type[Optimizer]] = {
     rule.__name__.lower(): rule for rule in (SGD, Adagrad, Adadelta, RMSprop, Adam, AdamW, Adamax, Nadam)
 }
+SCHEDULES = (
+    CosineDecay, ExponentialDecay, InverseTimeDecay, LinearWarmup, PiecewiseConstantDecay, PolynomialDecay
+)  # fmt: skip
+for _class in (*OPTIMIZERS.values(), *SCHEDULES):
+    register(_class)
 
 
 def get(optimizer: Any) -> Optimizer:
@@ -39,17 +45,12 @@ def get(optimizer: Any) -> Optimizer:
     """
     if isinstance(optimizer, Optimizer):
         return optimizer
-    found = OPTIMIZERS.get(optimizer.lower()) if isinstance(optimizer, str) else None
-    if found is None:
-        raise InputError(
-            f"{optimizer!r} is no optimiser; expected one such as pc.optimizers.Adam(), or a name among"
-            f" {', '.join(OPTIMIZERS)}"
-        )
-    return found()
+    return by_name("an optimiser", optimizer, OPTIMIZERS, "pc.optimizers.Adam()")()
 
 
 __all__ = [
     "OPTIMIZERS",
+    "SCHEDULES",
     "SGD",
     "Adadelta",
     "Adagrad",

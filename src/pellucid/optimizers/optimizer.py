@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import Any
 
@@ -13,10 +13,12 @@ from ..core.dtypes import is_float
 from ..core.errors import DtypeError, InputError, UpdateError
 from ..core.expression import Expression, Parameter, is_expression
 from ..core.origins import place
+from ..core.settings import check_number, check_whole
 from ..core.sizes import show_shape
 from ..gradient import gradient
+from ..operations.comparison import equal
+from ..operations.elementwise import where
 from ..operations.source import parameter as make_parameter
-from .arguments import check_number
 from .clipping import clip_by_global_norm, clip_by_norm, clip_by_value
 from .schedules import LearningRateSchedule
 
@@ -35,6 +37,9 @@ class Optimizer:
         clipvalue: if given, each element of a gradient is limited to this size.
         clipnorm: if given, each gradient that is longer is scaled to this length.
         global_clipnorm: if given, all gradients are scaled by one number if they are together longer.
+        gradient_accumulation_steps: if given, 2 or more: the gradients of so many steps are averaged, and the last
+            of these steps changes the parameters by that average, which is then clipped; the others change none.
+            Bias corrections count changes, and a schedule counts steps, as in Keras.
 
     An optimiser keeps its state by parameter: ``updates`` asked again for the same parameters returns the same
     moments, and one optimiser serves several functions of them. It counts steps once for all its parameters, so
@@ -56,6 +61,7 @@ class Optimizer:
     clipvalue: float | None = None
     clipnorm: float | None = None
     global_clipnorm: float | None = None
+    gradient_accumulation_steps: int | None = None
     state: dict[str, Parameter] = field(default_factory=dict, init=False)
     _names: dict[Parameter, str] = field(default_factory=dict, init=False)
 
@@ -72,6 +78,7 @@ class Optimizer:
         given = [name for name in limits if getattr(self, name) is not None]
         if len(given) > 1:
             raise InputError(f"{type(self).__name__}: gradients are clipped in one way, not by {' and '.join(given)}")
+        check_whole(self, "gradient_accumulation_steps", self.gradient_accumulation_steps, 2, or_none=True)
         self.check()
 
     def __repr__(self) -> str:
@@ -121,17 +128,112 @@ class Optimizer:
         W <- W - 0.1 * W
         """
         targets = self._targets(parameters)
-        found = self._clip(self._gradients(loss, targets, gradients))
+        found = self._gradients(loss, targets, gradients)
         for target in targets:
             self._know(target)
+        if self.gradient_accumulation_steps is None:
+            pairs = self._step(targets, self._clip(found))
+        else:
+            pairs = self._accumulated(targets, found, self.gradient_accumulation_steps)
+        counter = self.state.get("iterations")
+        return [*pairs.items(), *([] if counter is None else [(counter, counter + 1)])]
+
+    def _accumulated(
+        self, targets: list[Parameter], found: list[Expression], steps: int
+    ) -> dict[Parameter, Expression]:
+        """Return updates of which all but each ``steps``-th add to sums of gradients, and leave the rest alone.
+
+        The step by their average is computed every time, and chosen or not: a native loop has no branches, and
+        where an average that is not whole yet gives NaN, it is not chosen.
+        """
+        last = equal((self._counter() + 1) % steps, 0)
+        sums = [self.slot(target, "gradient_accumulator") for target in targets]
+        totals = [kept + g for kept, g in zip(sums, found, strict=True)]
+        changes = self._step(targets, self._clip([total / steps for total in totals]))
+        pairs = {target: where(last, new, target) for target, new in changes.items()}
+        return pairs | {kept: where(last, 0, total) for kept, total in zip(sums, totals, strict=True)}
+
+    def _step(self, targets: list[Parameter], gradients: list[Expression]) -> dict[Parameter, Expression]:
+        """Return what a step by clipped gradients makes of parameters and state, all but the count of steps."""
         rate, pairs = self._rate(), dict[Parameter, Expression]()
-        for target, g in zip(targets, found, strict=True):
+        for target, g in zip(targets, gradients, strict=True):
             decrease, kept = self.decrease(target, g, fitted(rate * self.correction(), target.dtype))
             if self.weight_decay:  # not (1 - decay) * target, which rounds a small decay away
                 decrease = decrease + fitted(rate * self.weight_decay, target.dtype) * target
             pairs |= {target: target - decrease, **dict(kept)}
-        counter = self.state.get("iterations")
-        return [*pairs.items(), *([] if counter is None else [(counter, counter + 1)])]
+        return pairs
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Set the state to values that were saved by name, after ``updates`` has made it for the same parameters.
+
+        Args:
+            state: for each name in ``self.state`` an array of that state's shape and dtype.
+
+        Raises:
+            InputError: if names, shapes or dtypes differ; nothing is changed then.
+
+        >>> import pellucid as pc
+        >>> def start():
+        ...     W, optimizer = pc.parameter(1.0, name="W"), pc.optimizers.SGD(0.1, momentum=0.9)
+        ...     return optimizer, pc.function([], W, updates=optimizer.updates(W * W / 2, [W]))
+        >>> optimizer, step = start()
+        >>> _ = step()
+        >>> saved = {name: kept.value for name, kept in optimizer.state.items()}
+        >>> again, _ = start()
+        >>> again.restore(saved)
+        >>> again.state["W.momentum"].value
+        array(0.1, dtype=float32)
+        """
+        self._check_state(state)
+        for name, kept in self.state.items():
+            kept.value = state[name]
+
+    def _check_state(self, state: Mapping[str, Any]) -> None:
+        owner = type(self).__name__
+        missing, unknown = sorted(self.state.keys() - state.keys()), sorted(state.keys() - self.state.keys())
+        if missing or unknown:
+            raise InputError(
+                f"{owner}.restore: "
+                + " and ".join(
+                    f"{what} {', '.join(names)}"
+                    for what, names in (("lacks", missing), ("does not know", unknown))
+                    if names
+                )
+                + f"; expected the state of {self!r} for the same parameters, after its updates(...) was called"
+            )
+        for name, kept in self.state.items():
+            given = np.asarray(state[name])
+            if (given.shape, given.dtype.name) != (kept.shape, kept.dtype):
+                raise InputError(
+                    f"{owner}.restore: {name} is {given.dtype} {show_shape(given.shape)}; expected {kept.dtype}"
+                    f" {show_shape(kept.shape)}, as its parameter now is"
+                )
+
+    @property
+    def names(self) -> Mapping[Parameter, str]:
+        """What the state of each parameter begins with, before the dot."""
+        return self._names
+
+    def resume(self, names: Mapping[Parameter, str], state: Mapping[str, Any]) -> None:
+        """Take up saved state: state that there is takes its values, and what there is not yet is made.
+
+        Args:
+            names: for each parameter what its state begins with, as ``names`` was.
+            state: the arrays by name, as the values of ``state`` were.
+
+        Raises:
+            InputError: if there is state of another shape or dtype under one of the names.
+
+        >>> import pellucid as pc
+        >>> W, optimizer = pc.parameter(1.0, name="W"), pc.optimizers.SGD(0.1, momentum=0.9)
+        >>> optimizer.resume({W: "W"}, {"W.momentum": np.float32(-0.5)})
+        >>> pc.function([], W, optimizer.updates(W * W / 2, [W])).repeat(2)()
+        array([1.  , 1.35], dtype=float32)
+        """
+        self._names.update(names)
+        for name, value in state.items():
+            array = np.asarray(value)
+            self._kept(name, 0, array.dtype.name, array.shape).value = array
 
     def slot(self, parameter: Parameter, name: str, initial: float = 0.0) -> Parameter:
         """Return state that is kept for a parameter, of its shape and dtype; made when it is first asked for."""
@@ -142,23 +244,31 @@ class Optimizer:
         return self._kept(name, initial, dtype, ())
 
     def _kept(self, name: str, initial: float, dtype: str, shape: Any) -> Parameter:
-        if name not in self.state:
+        kept = self.state.get(name)
+        if kept is not None and (kept.shape, kept.dtype) != (tuple(shape), dtype):
+            raise InputError(
+                f"{type(self).__name__} keeps {name} as {kept.dtype} {show_shape(kept.shape)}, and the parameters that"
+                f" it is asked to change need {dtype} {show_shape(shape)}; its state is that of other parameters"
+            )
+        if kept is None:
             value = np.broadcast_to(np.asarray(initial, dtype), shape)  # takes no memory of its own
             self.state[name] = make_parameter(value, name, trainable=False, dtype=dtype)
         return self.state[name]
 
-    def iterations(self) -> Parameter:
-        """Return how many steps were done; a step counts itself if anything in it asks for this.
+    def iterations(self) -> Expression:
+        """Return how often parameters were changed; a step counts itself if anything in it asks for this."""
+        counter, steps = self._counter(), self.gradient_accumulation_steps
+        return counter if steps is None else counter // steps
 
-        Two moons' steps come to 2**31 within the hour, so that the counter is int64.
-        """
+    def _counter(self) -> Parameter:
+        """Return the number of steps so far. Two moons' come to 2**31 within the hour, so that it is int64."""
         return self.scalar("iterations", 0, "int64")
 
     def _rate(self) -> Any:
         given = self.learning_rate
         if not isinstance(given, LearningRateSchedule):
             return given
-        rate = given(self.iterations())
+        rate = given(self._counter())
         self._check_rate(rate)
         return rate
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from ..core.errors import InputError
 from ..core.expression import Expression, Parameter
+from ..core.settings import check_number
 from ..operations.composed import square
 from ..operations.exponential import sqrt
 from ..operations.rounding import abs as absolute
 from ..operations.rounding import maximum
-from .arguments import check_number
 from .optimizer import Optimizer, Pairs, fitted
 from .schedules import LearningRateSchedule
 

@@ -14,11 +14,11 @@ from typing import Any, ClassVar
 
 from ..core.errors import InputError
 from ..core.expression import Expression, as_expressions
+from ..core.settings import check_number, is_number
 from ..operations.elementwise import where
 from ..operations.rounding import ceil, floor, maximum, minimum
 from ..operations.source import constant
 from ..operations.trigonometric import cos
-from .arguments import check_number, is_number
 
 
 class LearningRateSchedule:

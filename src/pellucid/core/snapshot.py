@@ -1,0 +1,54 @@
+"""Copies of parameters' values, to go back to: the last good weights, or the best."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from .expression import Parameter, aligned_copy, locked, storage_of
+
+
+class Snapshot:
+    """The values that some parameters had at one moment; see ``snapshot``.
+
+    Attributes:
+        values: the copy of each parameter's value, in the order of the parameters.
+    """
+
+    def __init__(self, parameters: Iterable[Parameter]) -> None:
+        self.parameters = tuple(parameters)
+        with locked(self.parameters):
+            self.values: list[np.ndarray[Any, Any]] = [aligned_copy(storage_of(p).array) for p in self.parameters]
+
+    def take(self) -> None:
+        """Copy the present values into the same memory, in place of the earlier ones."""
+        with locked(self.parameters):
+            for parameter, kept in zip(self.parameters, self.values, strict=True):
+                np.copyto(kept, storage_of(parameter).array)
+
+    def restore(self) -> None:
+        """Give every parameter the value that was copied."""
+        with locked(self.parameters):
+            for parameter, kept in zip(self.parameters, self.values, strict=True):
+                storage_of(parameter).store(kept)
+
+
+def snapshot(parameters: Iterable[Parameter]) -> Snapshot:
+    """Return a copy of the values that parameters have now, all of one moment, to restore later.
+
+    Parameters that were not drawn yet are drawn. Memory is allocated here alone: ``take`` and ``restore`` copy.
+
+    >>> import pellucid as pc
+    >>> W = pc.parameter([1.0, 2.0])
+    >>> before = snapshot([W])
+    >>> W.value = [3.0, 4.0]
+    >>> before.restore()
+    >>> W.value
+    array([1., 2.], dtype=float32)
+    """
+    return Snapshot(parameters)
+
+
+__all__ = ["Snapshot", "snapshot"]
