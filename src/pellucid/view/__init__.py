@@ -8,6 +8,7 @@ from .plots import boundaries, boundary, losses, scatter
 from .profiles import kernel_times, roofline
 from .report import Section, page
 from .show import show, stage_text, stages
+from .training import history, sweep
 
 __all__ = [
     "Section",
@@ -17,6 +18,7 @@ __all__ = [
     "data_address",
     "filters",
     "formulas",
+    "history",
     "kernel_times",
     "losses",
     "mathml",
@@ -31,6 +33,7 @@ __all__ = [
     "show",
     "stage_text",
     "stages",
+    "sweep",
     "weights",
     "write_file",
 ]

@@ -6,6 +6,7 @@ import os
 import secrets
 from pathlib import Path
 
+from ..core.atomic import write_whole
 from ..core.errors import OutputFolderError
 
 
@@ -44,7 +45,7 @@ def prepare_folder(path: str | os.PathLike[str]) -> Path:
 
 
 def write_file(path: str | os.PathLike[str], content: bytes | str) -> Path:
-    """Write a file whole or not at all: under another name first, then put in its place.
+    """Write a file whole or not at all.
 
     Raises:
         OutputFolderError: if it cannot be written.
@@ -55,14 +56,10 @@ def write_file(path: str | os.PathLike[str], content: bytes | str) -> Path:
     '<p>done</p>'
     """
     path = Path(path)
-    unfinished = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:
-        unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
-        os.replace(unfinished, path)
+        write_whole(path, [content.encode() if isinstance(content, str) else content])
     except OSError as error:
         raise OutputFolderError(f"{path}: cannot be written: {_reason(error)}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
     return path
 
 
