@@ -56,6 +56,15 @@ def compile_floor(state: str, bound: float) -> Floor:
     )
 
 
+def estimator_floors(text: str, task: str) -> tuple[Floor, Floor]:
+    """Faster than MLPClassifier, and as often right."""
+    accuracies = (Figure(task, (PELLUCID,), "accuracy"), Figure(task, ("scikit-learn",), "accuracy"))
+    return (
+        ahead(f"NetworkClassifier on {text}: fits a second to MLPClassifier's", task, ("scikit-learn",), 5),
+        Floor(f"NetworkClassifier on {text}: accuracy to MLPClassifier's", *accuracies, 0.995, at_most=False),
+    )
+
+
 FLOORS = (
     Floor(
         "two moons 2-3-2: time beside the C loop",
@@ -97,6 +106,11 @@ FLOORS = (
     *(share(f"convolution {size}, {part} gradient", 0.7) for size in LARGE for part in ("data", "weight")),
     share("fused Adam, 3.2 M parameters", 0.8),
     share("softmax rows, 8192 x 1024", 0.8),
+    Floor("MNIST CNN, 3 epochs: test accuracy", Figure("recipe", (PELLUCID,), "accuracy"), None, 0.99, False),
+    Floor("Model.fit on the MNIST CNN: time beside the bare step", Figure("fit-mnist", (PELLUCID,)), None, 1.03, True),
+    Floor("Model.fit on two moons, 20,000 epochs: the same", Figure("fit-moons", (PELLUCID,)), None, 1.10, True),
     compile_floor("cold", 2 / 3),
     compile_floor("cached", 1 / 10),
+    *estimator_floors("digits", "mlp-digits"),
+    *estimator_floors("MNIST", "mlp-mnist"),
 )

@@ -21,9 +21,6 @@ from .images import Images, MissingDataError
 EARLY_STEPS = 3
 """After so many steps without dropout all runners are compared: few enough that rounding has not grown yet."""
 
-GOAL = 0.985
-"""The share of the test images at which training to a goal ends."""
-
 MOMENTUM = 0.9
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
 

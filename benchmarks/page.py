@@ -38,7 +38,8 @@ METHOD = """\
 - Memory is the largest resident size from after importing and loading data to the end of the timed steps, less the
   size at its beginning. Compiling is in it.
 - Training to a goal counts compiling and whole epochs until 98.5% of MNIST's test images are right; importing,
-  loading and judging are left out.
+  loading and judging are left out. The recipe of 3 epochs counts the same; it is judged once, at its end.
+- `Model.fit` and the bare compiled step of the same network run in one process, in turns.
 - Compile time goes from the network's expressions to the compiled step: the first step less the second.
 - A single kernel runs in one process in Pellucid and in PyTorch, in turns; right before and after each run the limit
   of the machine is measured (multiply-adds in registers, or copies in memory), and the share is taken of the mean.

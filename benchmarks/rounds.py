@@ -20,11 +20,11 @@ PATIENCE = 600
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = {"numpy", "torch", "jax", "sklearn", "pellucid", "keras", "tensorflow"}
-NETWORK_KINDS = ("network", "reach", "compile")
+NETWORK_KINDS = ("network", "reach", "recipe", "fit", "compile")
 KERAS_PYTHON = "PELLUCID_BENCH_KERAS"
 """Names a Python that has Keras and TensorFlow, where they are installed apart from the others."""
 
-UNPREPARED = ("moons", "softmax", "network", "reach", "kernels")
+UNPREPARED = ("moons", "softmax", "network", "reach", "recipe", "fit", "kernels", "estimator")
 """Kinds of tasks whose runners warm up by themselves, so that they need no round 0 unless they have variants."""
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -39,10 +39,17 @@ class Length(NamedTuple):
     passes: int
     epochs: int
     enough: float
+    goal: float
+    """The share of the test images at which training to a goal ends."""
+    steps: int
+    """How many steps lie between two looks at the test images; 0 for an epoch."""
 
 
-FULL = Length(rounds=5, passes=20_000, epochs=2, enough=0.5)
-QUICK = Length(rounds=2, passes=2_000, epochs=2, enough=0.2)
+FULL = Length(rounds=5, passes=20_000, epochs=2, enough=0.5, goal=0.985, steps=0)
+QUICK = Length(rounds=2, passes=2_000, epochs=2, enough=0.2, goal=0.95, steps=200)
+
+MOST_ROUNDS = {"reach": 2, "recipe": 1}
+"""Kinds of tasks that take minutes a round, and how many rounds of them are run at most."""
 
 
 def keep_to_two_cores() -> None:
@@ -54,7 +61,7 @@ def keep_to_two_cores() -> None:
 def write_problems(tasks: Iterable[Task], folder: Path) -> dict[str, str]:
     """Write the data that these tasks need; what it is, by kind."""
     kinds = {task.kind for task in tasks}
-    origins = {"moons": moons.write(folder)} if kinds & {"moons", "start"} else {}
+    origins = {"moons": moons.write(folder)} if kinds & {"moons", "start", "fit"} else {}
     if "softmax" in kinds:
         origins["softmax"] = softmax.write(folder)
     for key in sorted({task.network for task in tasks if task.network}):
@@ -78,8 +85,11 @@ def command(task: Task, runner: Runner, folder: Path, length: Length, variant: s
         "softmax": ("--epochs", length.epochs, "--enough", length.enough),
         "start": ("--passes", length.passes),
         "network": (*network, "--enough", length.enough),
-        "reach": (*network, "--reach", networks.GOAL),
+        "reach": (*network, "--reach", length.goal, "--steps", length.steps),
+        "recipe": (*network, "--recipe", 3),
+        "fit": (*(network if task.network else ()), "--enough", length.enough),
         "compile": network,
+        "estimator": (),
         "kernels": ("--enough", length.enough),
         "import": (),
     }[task.kind]
@@ -156,6 +166,8 @@ def run_rounds(tasks: Iterable[Task], folder: Path, length: Length, tell: Callab
         for task in tasks:
             for runner in task.runners:
                 key = (task.key, runner.name)
+                if number > MOST_ROUNDS.get(task.kind, number):
+                    continue
                 if key in given_up or (number == 0 and task.kind in UNPREPARED and not runner.variants):
                     continue
                 if number:

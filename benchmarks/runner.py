@@ -73,8 +73,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--enough", type=float, default=0.5, help="seconds to measure for, where one run is shorter")
     parser.add_argument("--network", default="", help="which of the networks")
+    parser.add_argument("--data", default="", help="which data an estimator is fitted to")
     parser.add_argument("--variant", default="", help="which of the peer's own ways; see its VARIANTS")
+    parser.add_argument("--steps", type=int, default=0, help="steps between two looks at the test images; 0: an epoch")
     parser.add_argument("--reach", type=float, default=0.0, help="train to this share of right test images instead")
+    parser.add_argument("--recipe", type=int, default=0, help="train so many epochs, and report what share is right")
     return parser.parse_args()
 
 

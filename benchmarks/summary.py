@@ -44,7 +44,12 @@ class Verdict(NamedTuple):
     @property
     def impossible(self) -> bool:
         """Whether it is a share of more than all: the limit was measured while something else ran."""
-        return self.floor.below is None and self.measured is not None and self.measured.median > MOST_SHARE
+        return self.is_share and self.measured is not None and self.measured.median > MOST_SHARE
+
+    @property
+    def is_share(self) -> bool:
+        """Whether the figure is a share of all that there could be, and not how many times as much as another."""
+        return self.floor.below is None and not self.floor.at_most
 
     @property
     def met(self) -> bool | None:

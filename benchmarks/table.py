@@ -74,8 +74,8 @@ def verdict_cells(verdicts: Sequence[Verdict]) -> Cells:
     return [
         (
             verdict.floor.text,
-            f"at {'most' if verdict.floor.at_most else 'least'} {bound(verdict.floor.bound, not verdict.floor.below)}",
-            bound(verdict.measured.median, not verdict.floor.below) if verdict.measured else "–",
+            f"at {'most' if verdict.floor.at_most else 'least'} {bound(verdict.floor.bound, verdict.is_share)}",
+            bound(verdict.measured.median, verdict.is_share) if verdict.measured else "–",
             between(verdict.measured),
             "busy machine, measure again" if verdict.impossible else words[verdict.met],
         )

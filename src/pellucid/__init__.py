@@ -20,6 +20,7 @@ from .core.errors import (
     Interrupted,
     MemoryNeededError,
     MissingExtraError,
+    ModelFileError,
     NotANumberError,
     OutputFolderError,
     PellucidError,
@@ -31,27 +32,35 @@ from .core.errors import (
 )
 from .core.expression import Expression, Parameter
 from .core.operation import functions as _functions
+from .core.version import __version__
 from .function import Function, function
 from .gradient import gradient
 
-__version__ = "0.2.0"
-
-_PARTS = ("data", "optimizers", "view")
+_PARTS = (
+    "activations", "constraints", "data", "initializers", "layers", "losses", "metrics", "optimizers",
+    "regularizers", "view",
+)  # fmt: skip
+# Names of the parts that are public at the top as well; a part is loaded when one of them is first used.
+_FROM = {
+    "Model": "training", "Network": "layers", "NetworkClassifier": "estimators", "NetworkRegressor": "estimators",
+    "Sequential": "layers", "callbacks": "training", "load": "training", "register": "core.configuration",
+    "show": "view.show", "state_updates": "layers", "sweep": "sweeps",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     """Find an operation or composed function by its name, or a part that is loaded when it is first used."""
     if name in _functions:
         return _functions[name]
-    if name == "show":
-        return importlib.import_module(f"{__name__}.view.show").show
+    if name in _FROM:
+        return getattr(importlib.import_module(f"{__name__}.{_FROM[name]}"), name)
     if name in _PARTS:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"pellucid has no {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_functions, *_PARTS, "show"})
+    return sorted({*globals(), *_functions, *_PARTS, *_FROM})
 
 
 __all__ = [
@@ -66,6 +75,7 @@ __all__ = [
     "Interrupted",
     "MemoryNeededError",
     "MissingExtraError",
+    "ModelFileError",
     "NotANumberError",
     "OutputFolderError",
     "Parameter",
@@ -75,6 +85,7 @@ __all__ = [
     "UnknownVariableError",
     "UnusedVariableError",
     "UpdateError",
+    "__version__",
     "core",
     "function",
     "gradient",

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from architecture.source import PACKAGE, ROOT, repository_files, shown
+from pellucid import layers
 from pellucid.schedule import loops
 
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
@@ -34,6 +35,15 @@ def test_every_module_of_the_ladder_is_on_the_map() -> None:
     text = ARCHITECTURE.read_text(encoding="utf-8")
     names = {p.stem for p in PACKAGE.iterdir() if not p.name.startswith((".", "_")) and p.suffix in {"", ".py"}}
     assert not sorted(n for n in names if n not in text)
+
+
+def test_every_layer_is_in_the_table() -> None:
+    """And nothing else is."""
+    page = (ROOT / "docs" / "layers.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    shown_there = [name for row in rows for name in re.findall(r"`(\w+)`", row) if not name.startswith("pc")]
+    exported = {n for n in layers.__all__ if isinstance(getattr(layers, n), type)} - {"Layer"}
+    assert sorted(shown_there) == sorted(exported)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=shown)

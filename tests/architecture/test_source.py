@@ -66,7 +66,7 @@ EXPORTED = exported()
 def test_exports_are_documented(name: str, value: object) -> None:
     if isinstance(value, str):
         return
-    summary = getattr(value, "summary", None)  # an operation's first sentence
+    summary = None if isinstance(value, type) else getattr(value, "summary", None)  # an operation's first sentence
     documentation = value.__doc__ if isinstance(value, types.ModuleType) else summary or inspect.getdoc(value)
     assert documentation, f"pc.{name} has no documentation"
     assert len(documentation.split()) >= 3, f"pc.{name} is documented as {documentation!r}"
