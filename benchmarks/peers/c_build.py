@@ -45,9 +45,11 @@ class CLoop:
         self.columns = [padded(column) for column in columns]
         sizes = {"HIDDEN": self.hidden, "ROWS": len(self.columns[0]), "RATE": f"{RATE}f", "PENALTY": f"{PENALTY}f"}
         with tempfile.TemporaryDirectory() as folder:
-            library = Path(folder) / "moons.so"
-            command = [compiler, *FLAGS, "-shared", "-fPIC", *(f"-D{name}={size}" for name, size in sizes.items())]
-            subprocess.run([*command, Path(__file__).with_name("moons.c"), "-o", library, "-lm"], check=True)
+            library, compiled = Path(folder) / "moons.so", Path(folder) / "moons.o"
+            command = [compiler, *FLAGS, "-c", "-fPIC", *(f"-D{name}={size}" for name, size in sizes.items())]
+            subprocess.run([*command, Path(__file__).with_name("moons.c"), "-o", compiled], check=True)
+            # Linked with -ffast-math, it would let the whole process flush subnormal numbers to zero once it is loaded.
+            subprocess.run([compiler, "-shared", compiled, "-o", library, "-lm"], check=True)
             self.vectorised = b"_ZGV" in library.read_bytes()  # how names of vector functions begin
             self.call = ctypes.CDLL(str(library)).train  # stays mapped when the file is gone
         self.reset()

@@ -62,3 +62,9 @@ def test_joined_networks_come_apart_again():
     for network, again in zip(networks, blocks.part(joined, networks), strict=True):
         for left, right in zip(network, again, strict=True):
             np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed, and the C loop needs it")
+def test_loading_the_c_loop_leaves_subnormal_numbers_alone(folder):
+    c_moons.Trainer(moons.read(folder, (3,)))
+    assert np.float32(1e-38) / np.float32(4) > 0
