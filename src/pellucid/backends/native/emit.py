@@ -42,6 +42,8 @@ LARGEST_TWICE = 100
 MOST_UNROLLED_JOINS = 32
 SUMS_AT_ONCE = 4
 REGISTERS_AT_ONCE = (4, 2)
+SMALL_BODY = 12  # statements up to which that costs hardly any time to compile
+FEWEST_WIDE_PASSES = 4  # from which it is worth that time for a larger body
 
 
 @dataclass
@@ -264,7 +266,8 @@ class Emitter(Elements):
         """
         count, inside = self._lane_count(loop), list(leaves(loop.body))
         computes = len(inside) > 1 and any(isinstance(s, Store | Reduce) and isinstance(s.value, Apply) for s in inside)
-        fitting = (count * n for n in REGISTERS_AT_ONCE if computes and count * n <= loop.extent)
+        fewest = FEWEST_WIDE_PASSES if _written_size(loop.body) > SMALL_BODY else 1
+        fitting = (count * n for n in REGISTERS_AT_ONCE if computes and count * n * fewest <= loop.extent)
         return next(fitting, count)
 
     # memory that lanes or passes have for themselves
