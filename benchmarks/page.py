@@ -11,6 +11,32 @@ from .rounds import CORES
 from .summary import Row, Verdict
 from .table import FLOOR_HEADINGS, by_task, headings_of, markdown, notes, task_cells, verdict_cells
 
+SHORTFALLS = """\
+## Where a floor is not met, and why
+
+The arithmetic below is of 2 cores of Zen 3: two multiply-adds of 8 floats a cycle and core at about 3.2 GHz, measured
+as 100 GFLOP/s a core, and about 30 GB/s of memory.
+
+- **Seven networks, 60x PyTorch.** A pass takes 17,000 hyperbolic tangents, 2,125 vectors. Each needs about 15
+  multiply-adds and a division forward, and 8 multiply-adds backward: 12 to 14 cycles on two pipes. With the softmax
+  of 1,400 pairs that is 5.3 to 6.0 µs on two cores that do nothing else; 8.8 µs were measured at best.
+- **Softmax regression, 3x the best peer.** A step has 3.1 million operations, 16 µs at the peak of two cores, and
+  reads 314 kB of rows at random places, 10 µs at the memory's rate. At best it takes 53 µs (NumPy 138). On one core
+  it takes 65 µs with the rows in the caches, 80 with rows in order from memory, 97 with shuffled ones: waiting for
+  rows, which are prefetched one tile ahead, and three meetings of the threads in a step make up the rest.
+- **Softmax rows.** 8.4 million exponentials take 7 ms on one core, and the bytes would take 2: it is bound by
+  arithmetic, and its share of the memory's rate says little.
+- **Convolution 3x3, forward and weight gradient.** The contraction alone reaches 97% and 85% of the peak. Here the
+  input is a parameter, which is copied into its border of zeros at each step (69 MB, 3 ms of 30). In a network its
+  producer writes it there in the first place.
+- **Memory, cold.** LLVM itself takes 42 MB and compiling 33 MB more. Of the MNIST CNN's 143 MB the weights and
+  Adam's moments are 40, and the arena 13. A process that finds its programs on the disk has none of the former: the
+  lower end of the ranges.
+- **NetworkClassifier on MNIST, 5x MLPClassifier.** At batch 200 a step of 784-100-10 has 64 million operations,
+  0.32 ms at the peak of two cores. scikit-learn's step takes 1.7 ms on one core, so that even at the peak no more
+  than 5x would be there to be had.
+"""
+
 METHOD = """\
 ## How it is measured
 
@@ -82,7 +108,7 @@ def page(
     for title, group in by_task(rows).items():
         if group[0].task.kind != "kernels":
             parts += [f"### {title}", markdown(headings_of(group), task_cells(group)), *notes(group)]
-    return "\n\n".join([*parts, *kernel_parts(kernels, "roofline.png" in pictures), METHOD])
+    return "\n\n".join([*parts, *kernel_parts(kernels, "roofline.png" in pictures), SHORTFALLS, METHOD])
 
 
 def kernel_parts(kernels: Sequence[KernelRow], drawn: bool) -> list[str]:
