@@ -7,7 +7,6 @@ lock free, so that as many train side by side as there are cores.
 from __future__ import annotations
 
 import itertools
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .backends.native.cores import thread_count
 from .core.errors import InputError, PellucidError
 from .core.settings import check_whole, is_whole
 from .training.model import Model
@@ -155,7 +155,7 @@ def sweep(
             row[ERROR] = str(error)
         return {**row, SECONDS: time.perf_counter() - began}, model
 
-    with ThreadPoolExecutor(threads or _cores(), "pellucid sweep") as pool:
+    with ThreadPoolExecutor(threads or thread_count(), "pellucid sweep") as pool:
         found = list(pool.map(train, itertools.product(chosen, range(len(parts)))))
     names = dict.fromkeys(name for choice in chosen for name in choice)
     return Sweep([row for row, _ in found], [model for _, model in found], [*names, *([FOLD] if folds else [])])
@@ -204,10 +204,6 @@ def _folds(y: Any, folds: int, seed: int) -> list[tuple[Any, Any]]:
     fold_of = np.empty(len(labels), int)
     fold_of[order] = np.arange(len(labels)) % folds
     return [(np.flatnonzero(fold_of != k), np.flatnonzero(fold_of == k)) for k in range(folds)]
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
 
 
 def _average(kept: Sequence[str], rows: Sequence[Row]) -> Row:

@@ -6,7 +6,7 @@ import functools
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from ..core import origins
 from ..core.configuration import register
@@ -20,7 +20,13 @@ from .layer import Layer
 
 
 class _Merging(Layer):
-    """A layer that joins expressions whose shapes broadcast together, of the same number of axes."""
+    """A layer that joins expressions whose shapes broadcast together, of the same number of axes.
+
+    Attributes:
+        join: what it makes of two; of more, one after the other.
+    """
+
+    join: ClassVar[Callable[[Any, Any], Any]]
 
     def call(self, inputs: Any) -> Expression:
         """Return what the inputs make together."""
@@ -34,7 +40,8 @@ class _Merging(Layer):
         return self._merged(inputs)
 
     def _merged(self, inputs: list[Expression]) -> Expression:
-        raise NotImplementedError
+        result: Expression = functools.reduce(type(self).join, inputs)
+        return result
 
 
 def _check_several(layer: Layer, inputs: Any) -> None:
@@ -48,10 +55,6 @@ def _check_several(layer: Layer, inputs: Any) -> None:
 def _does_not_fit(layer: Layer, inputs: list[Expression], why: str) -> ShapeError:
     shapes = ", ".join(f"{x} {show_shape(x.shape)}" for x in inputs)
     return ShapeError(f"{shown(layer)} cannot join {shapes}: {why}{origins.place(*inputs)}")
-
-
-def _folded(join: Callable[[Any, Any], Any], inputs: list[Expression]) -> Expression:
-    return functools.reduce(join, inputs)
 
 
 @register
@@ -69,8 +72,7 @@ class Add(_Merging):
     input + tanh(input)
     """
 
-    def _merged(self, inputs: list[Expression]) -> Expression:
-        return _folded(operator.add, inputs)
+    join = operator.add
 
 
 @register
@@ -86,10 +88,12 @@ class Subtract(_Merging):
     input - tanh(input)
     """
 
+    join = operator.sub
+
     def _merged(self, inputs: list[Expression]) -> Expression:
         if len(inputs) != 2:
             raise InputError(f"{shown(self)} takes two expressions, and was given {len(inputs)}")
-        return inputs[0] - inputs[1]
+        return super()._merged(inputs)
 
 
 @register
@@ -105,8 +109,7 @@ class Multiply(_Merging):
     input * sigmoid(input)
     """
 
-    def _merged(self, inputs: list[Expression]) -> Expression:
-        return _folded(operator.mul, inputs)
+    join = operator.mul
 
 
 @register
@@ -122,8 +125,10 @@ class Average(_Merging):
     (input + tanh(input)) / 2
     """
 
+    join = operator.add
+
     def _merged(self, inputs: list[Expression]) -> Expression:
-        return _folded(operator.add, inputs) / len(inputs)
+        return super()._merged(inputs) / len(inputs)
 
 
 @register
@@ -139,8 +144,7 @@ class Maximum(_Merging):
     maximum(input, -input)
     """
 
-    def _merged(self, inputs: list[Expression]) -> Expression:
-        return _folded(maximum, inputs)
+    join = maximum
 
 
 @register
@@ -156,8 +160,7 @@ class Minimum(_Merging):
     minimum(input, -input)
     """
 
-    def _merged(self, inputs: list[Expression]) -> Expression:
-        return _folded(minimum, inputs)
+    join = minimum
 
 
 @register
