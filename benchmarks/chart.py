@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from .summary import Row
 from .table import by_task, number
 
 OURS, OTHERS = "#c8451b", "#8a94a6"
+TITLE_WIDTH = 58  # letters to a line
 
 
 def draw(rows: Sequence[Row], path: Path) -> bool:
@@ -22,7 +24,7 @@ def draw(rows: Sequence[Row], path: Path) -> bool:
     import matplotlib.pyplot as plt
 
     groups = {title: [row for row in group if row.time] for title, group in by_task(rows).items()}
-    groups = {title: group for title, group in groups.items() if group}
+    groups = {title: group for title, group in groups.items() if len(group) > 1}  # a single bar shows nothing
     if not groups:
         return False
     lines = -(-len(groups) // 2)
@@ -58,5 +60,5 @@ def panel(axis: Any, title: str, group: Sequence[Row]) -> None:
     axis.set_xlim(min(medians) / 3, max(medians) * 8)
     axis.set_yticks(range(len(group)), [row.runner for row in group])
     axis.invert_yaxis()
-    axis.set_title(title, fontsize=10, loc="left")
+    axis.set_title(textwrap.fill(title, TITLE_WIDTH), fontsize=10, loc="left")
     axis.spines[["top", "right"]].set_visible(False)
