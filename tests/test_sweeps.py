@@ -36,24 +36,24 @@ def test_results_do_not_depend_on_how_many_train_at_once():
 
 
 def test_folds_hold_out_every_row_once_and_keep_proportions():
-    from pellucid.sweeps import _folds
+    from pellucid.training.splits import fold_rows
 
     labels = np.repeat([0, 1, 2], [10, 20, 33])
-    parts = _folds(labels, 5, seed=3)
+    parts = fold_rows(labels, 5, seed=3)
     np.testing.assert_array_equal(np.sort(np.concatenate([held for _, held in parts])), np.arange(63))
     for trained, held in parts:
         assert not set(trained) & set(held)
         assert len(trained) + len(held) == 63
         counts = np.bincount(labels[held], minlength=3)
         assert (abs(counts - np.array([2, 4, 6.6])) < 1).all()
-    assert any(set(held) != set(other) for (_, held), (_, other) in zip(parts, _folds(labels, 5, 4), strict=True))
+    assert any(set(held) != set(other) for (_, held), (_, other) in zip(parts, fold_rows(labels, 5, 4), strict=True))
 
 
 def test_a_fold_is_measured_on_what_it_did_not_see():
     found = pc.sweep(make, x, y, {"units": [3]}, epochs=50, batch_size=40, folds=3)
-    from pellucid.sweeps import _folds
+    from pellucid.training.splits import fold_rows
 
-    for row, model, (_, held) in zip(found.rows, found.models, _folds(y, 3, 0), strict=True):
+    for row, model, (_, held) in zip(found.rows, found.models, fold_rows(y, 3, 0), strict=True):
         again = model.evaluate(x[held], y[held])
         assert row["val_accuracy"] == pytest.approx(again["accuracy"])
         assert row["val_loss"] == pytest.approx(again["loss"], rel=1e-5)

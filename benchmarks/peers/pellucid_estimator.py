@@ -1,4 +1,4 @@
-"""Pellucid's NetworkClassifier; each seed's fit makes its programs anew."""
+"""Pellucid's NetworkClassifier; the first seed's fit makes its programs, and those of the others share them."""
 
 from __future__ import annotations
 

@@ -17,8 +17,9 @@ import numpy as np
 
 from .backends.native.cores import thread_count
 from .core.errors import InputError, PellucidError
-from .core.settings import check_whole, is_whole
+from .core.settings import check_whole
 from .training.model import Model
+from .training.splits import fold_rows
 
 Row = dict[str, Any]
 FOLD, ERROR, SECONDS = "fold", "error", "seconds"
@@ -139,7 +140,7 @@ def sweep(
     if folds and validation_data is not None:
         raise InputError("a fold is measured on the examples it holds out; give folds or validation_data, not both")
     chosen = _combinations(choices)
-    parts = _folds(y, folds, seed)
+    parts = fold_rows(y, folds, seed) if folds else [(None, None)]  # for all rows and none
 
     def train(job: tuple[Mapping[str, Any], int]) -> tuple[Row, Model]:
         choice, fold = job
@@ -189,21 +190,6 @@ def _combinations(choices: Any) -> list[Mapping[str, Any]]:
     if not found:
         raise InputError("the sweep has no choices: one of the lists is empty")
     return list(found)
-
-
-def _folds(y: Any, folds: int, seed: int) -> list[tuple[Any, Any]]:
-    """Return for each fold the rows that are trained on and those that are held out; None for all and none."""
-    if not folds:
-        return [(None, None)]
-    labels = np.asarray(y)
-    if not is_whole(folds) or not 2 <= folds <= len(labels):
-        raise InputError(f"folds is {folds!r}, and a whole number from 2 to the {len(labels)} rows was expected")
-    order = np.random.default_rng([seed & 0xFFFFFFFF, 0x666F6C64]).permutation(len(labels))
-    if labels.ndim == 1 and labels.dtype.kind != "f":
-        order = order[np.argsort(labels[order], kind="stable")]  # neighbours have one label and go to different folds
-    fold_of = np.empty(len(labels), int)
-    fold_of[order] = np.arange(len(labels)) % folds
-    return [(np.flatnonzero(fold_of != k), np.flatnonzero(fold_of == k)) for k in range(folds)]
 
 
 def _average(kept: Sequence[str], rows: Sequence[Row]) -> Row:

@@ -8,7 +8,7 @@ from sklearn.metrics import accuracy_score, log_loss
 
 import pellucid as pc
 from pellucid.core.expression import storage_of
-from pellucid.training.examples import split_rows
+from pellucid.training.splits import split_rows
 from training.models import RATE, classifier, data, line, same_bits, weights
 
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import Phase, given, settings
 
 import pellucid as pc
+from pellucid.core.errors import InputError
 from pellucid.tensors import read_tensors
 from training.networks import CLASSES, WIDTH, Block, Dropping, Scale, bits, data, models
 
@@ -147,6 +148,35 @@ def test_a_layer_in_two_places_stays_one_layer(place):
     again = pc.load(place)
     assert again.network.layers[1] is again.network.layers[0].layers[0]
     assert list(again.network.parameters) == list(model.network.parameters)
+
+
+def tied():
+    """Layers and mathematics that share weights, within a network and across the border of one inside it."""
+    decoded = pc.parameter(np.eye(WIDTH), name="decoded")
+    z = pc.layers.Input((WIDTH,))
+    inner = pc.Network(z, pc.tanh(z @ decoded))
+    x, hidden = pc.layers.Input((WIDTH,)), pc.layers.Dense(CLASSES)
+    back = hidden(inner(x)) @ hidden.weights["kernel"].parameter.T
+    return pc.Model(pc.Network(x, pc.layers.Dense(CLASSES)(back @ decoded)), "cross_entropy", pc.optimizers.Adam(0.01))
+
+
+def test_a_weight_in_two_places_stays_one_weight(place):
+    model, (x, y) = tied(), data()
+    model.fit(x, y, 2, 8, verbose=0)
+    model.save(place)
+    again = pc.load(place)
+    assert list(again.network.parameters) == list(model.network.parameters)
+    for each in (model, again):
+        each.fit(x, y, 2, 8, verbose=0)
+    assert bits(again) == bits(model)
+
+
+def test_a_weight_that_is_used_before_its_layer_is_called_is_not_saved(place):
+    x, hidden = pc.layers.Input((WIDTH,)), pc.layers.Dense(WIDTH)
+    called = hidden(x)
+    network = pc.Network(x, pc.layers.Dense(CLASSES)(x @ hidden.weights["kernel"].parameter + called))
+    with pytest.raises(InputError, match="before it calls the layer"):
+        pc.Model(network, "cross_entropy").save(place)
 
 
 def test_large_arrays_of_a_description_lie_beside_it(place):

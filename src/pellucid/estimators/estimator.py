@@ -15,7 +15,9 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from ..core.errors import InputError
 from ..function import Function, function
+from ..step import Step
 from ..training import Model
+from ..training.sharing import shared
 from .convergence import Convergence, ValidationConvergence
 from .pickling import kept, remade
 from .plan import Plan, check_parameters
@@ -237,8 +239,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
 
 def _outputs_of(model: Model) -> Function:
-    network = model.network
-    return function(network.inputs, network(network.inputs[0]))
+    inputs = model.network.inputs
+    outputs = model.network(inputs[0])
+    return shared(lambda: function(inputs, outputs), Step(tuple(inputs), (outputs,), ()), None)
 
 
 def _take_weights(model: Model, earlier: Model) -> None:

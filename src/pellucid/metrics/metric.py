@@ -110,6 +110,8 @@ def weights_like(weights: Expression | None, values: Expression) -> Expression:
 def weighted_mean_sums(values: Expression, weights: Expression | None) -> Sums:
     """Return the sums that a weighted mean of one value per example is made of."""
     each = weights_like(weights, values)
+    if weights is None and values.dtype == "bool":  # counted in int32, of which more fit into a vector
+        return {"total": values.astype("int32").sum().astype(PRECISE), "number": each.sum()}
     return {"total": weighted(values, each).sum(), "number": each.sum()}
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..core.declarations import Pairs
 from ..core.dtypes import is_float
 from ..core.errors import DtypeError, InputError, UpdateError
 from ..core.expression import Expression, Parameter, is_expression
@@ -22,7 +23,19 @@ from ..operations.source import parameter as make_parameter
 from .clipping import clip_by_global_norm, clip_by_norm, clip_by_value
 from .schedules import LearningRateSchedule
 
-Pairs = list[tuple[Parameter, Expression]]
+
+class Kept(NamedTuple):
+    """What an optimiser keeps: a number, or for one of its parameters an array.
+
+    Attributes:
+        place: which of the parameters; None for a number that is kept for all together.
+        name, initial, dtype: as it is asked for.
+    """
+
+    place: int | None
+    name: str
+    initial: float
+    dtype: str
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -64,6 +77,7 @@ class Optimizer:
     gradient_accumulation_steps: int | None = None
     state: dict[str, Parameter] = field(default_factory=dict, init=False)
     _names: dict[Parameter, str] = field(default_factory=dict, init=False)
+    _asked: dict[tuple[Parameter | None, str], tuple[float, str]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         rate = self.learning_rate
@@ -237,10 +251,12 @@ class Optimizer:
 
     def slot(self, parameter: Parameter, name: str, initial: float = 0.0) -> Parameter:
         """Return state that is kept for a parameter, of its shape and dtype; made when it is first asked for."""
+        self._asked[parameter, name] = initial, parameter.dtype
         return self._kept(f"{self._names[parameter]}.{name}", initial, parameter.dtype, parameter.shape)
 
     def scalar(self, name: str, initial: float, dtype: str) -> Parameter:
         """Return state that is one number, kept for all parameters together; made when it is first asked for."""
+        self._asked[None, name] = initial, dtype
         return self._kept(name, initial, dtype, ())
 
     def _kept(self, name: str, initial: float, dtype: str, shape: Any) -> Parameter:
@@ -254,6 +270,20 @@ class Optimizer:
             value = np.broadcast_to(np.asarray(initial, dtype), shape)  # takes no memory of its own
             self.state[name] = make_parameter(value, name, trainable=False, dtype=dtype)
         return self.state[name]
+
+    def kept(self, parameters: Sequence[Parameter]) -> tuple[Kept, ...]:
+        """Return what was asked to be kept for some parameters, in order; another such rule ``keep``s it as well."""
+        places: dict[Parameter | None, int | None] = {None: None, **{p: k for k, p in enumerate(parameters)}}
+        return tuple(Kept(places[of], name, *asked) for (of, name), asked in self._asked.items() if of in places)
+
+    def keep(self, parameters: Sequence[Parameter], kept: Sequence[Kept]) -> list[Parameter]:
+        """Return the state that ``updates`` of these parameters would ask for; what there is not yet is made."""
+        for target in parameters:
+            self._know(target)
+        return [
+            self.scalar(name, initial, dtype) if place is None else self.slot(parameters[place], name, initial)
+            for place, name, initial, dtype in kept
+        ]
 
     def iterations(self) -> Expression:
         """Return how often parameters were changed; a step counts itself if anything in it asks for this."""
@@ -351,4 +381,4 @@ def fitted(number: Any, dtype: str) -> Any:
     return number.astype(dtype) if is_expression(number) else number
 
 
-__all__ = ["Optimizer", "Pairs", "fitted"]
+__all__ = ["Kept", "Optimizer", "fitted"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.declarations import Pairs
 from ..core.errors import InputError
 from ..core.expression import Expression, Parameter
 from ..core.settings import check_number
@@ -16,7 +17,7 @@ from ..operations.composed import square
 from ..operations.exponential import sqrt
 from ..operations.rounding import abs as absolute
 from ..operations.rounding import maximum
-from .optimizer import Optimizer, Pairs, fitted
+from .optimizer import Optimizer, fitted
 from .schedules import LearningRateSchedule
 
 Decrease = tuple[Expression, Pairs]

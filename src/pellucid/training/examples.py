@@ -1,15 +1,18 @@
-"""What a model is trained on: arrays of examples, labels and weights, checked and split."""
+"""What a model is trained on: arrays of examples, labels and weights, checked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ..core.arguments import first_not_finite
 from ..core.errors import DtypeError, EmptyBatchError, InputError, NotANumberError
+from ..looping import row_numbers
+from ..losses import Loss
+from .splits import are_classes, split_rows
 
 Array = np.ndarray[Any, Any]
 
@@ -39,6 +42,48 @@ class Examples:
     def arrays(self) -> list[Array]:
         """What a function of all these takes."""
         return [*self.inputs, self.labels, *([] if self.weights is None else [self.weights])]
+
+    def split(self, share: float, seed: int) -> tuple[Examples, Examples]:
+        """Return those to train on, and a share of them to be held out; see ``split_rows``."""
+        chosen = np.arange(len(self.labels)) if self.rows is None else self.rows
+        trained, held = split_rows(self.labels[chosen], share, seed)
+        return replace(self, rows=chosen[trained]), replace(self, rows=chosen[held])
+
+
+def checked(
+    x: Any,
+    y: Any,
+    names: Sequence[str],
+    loss: Loss,
+    sample_weight: Any = None,
+    class_weight: Mapping[Any, float] | None = None,
+    *,
+    rows: Any = None,
+    are_all: bool = True,
+    finite: bool = True,
+) -> Examples:
+    """Return what a user gave as examples for a network and a loss.
+
+    Args:
+        x, y, sample_weight, class_weight, rows: see ``Model.fit``.
+        names: of the network's inputs.
+        loss: which says what labels it takes.
+        are_all: whether these are all examples, or one batch of many, in which classes may be missing.
+        finite: whether NaN and infinities are looked for.
+
+    Raises:
+        InputError, DtypeError, NotANumberError, EmptyBatchError: what is wrong with them, and where.
+    """
+    inputs, labels = input_arrays(x, names), label_array(y)
+    check_rows({"x": len(inputs[0]), "y": len(labels)})
+    if loss.label_range != (-np.inf, np.inf):  # labels that are mapped to memory would all be read
+        loss.check_labels(labels)
+    weights = weight_array(sample_weight, class_weight, labels, are_all)
+    numbers = None if rows is None else row_numbers(rows, len(labels))
+    examples = Examples(inputs, labels, weights, numbers)
+    if finite:
+        check_finite(examples, names)
+    return examples
 
 
 def input_arrays(x: Any, names: Sequence[str]) -> tuple[Array, ...]:
@@ -73,7 +118,10 @@ def _numbers(value: Any, name: str) -> Array:
     try:
         array = np.asarray(value)
     except ValueError:
-        raise InputError(f"{name} has rows that differ in length, and an array was expected") from None
+        raise InputError(
+            f"{name} has rows that differ in length, and an array was expected; pad them to one length, and give"
+            " recurrent layers a mask of what is there"
+        ) from None
     if array.dtype.kind not in "fiub":
         raise DtypeError(f"{name} is of {array.dtype}, which is not numbers; encode it as numbers first")
     if array.ndim == 0:
@@ -147,7 +195,7 @@ def weight_array(
 
 
 def _class_weights(class_weight: Mapping[Any, float], labels: Array, are_all: bool) -> Array:
-    if labels.dtype.kind == "f" or labels.ndim > 1:
+    if not are_classes(labels):
         raise InputError("class_weight needs labels that are whole numbers, one an example; use sample_weight")
     present, inverse = np.unique(labels, return_inverse=True)
     missing = sorted(set(class_weight) - set(present.tolist()), key=str)
@@ -161,50 +209,4 @@ def _class_weights(class_weight: Mapping[Any, float], labels: Array, are_all: bo
     return chosen
 
 
-def split_rows(labels: Array, share: float, seed: int) -> tuple[Array, Array]:
-    """Return the row numbers for training and those for validation, both in rising order.
-
-    The split is a seeded draw; labels that are whole numbers keep their proportions in both parts (stratified).
-
-    Raises:
-        InputError: if the share is not between 0 and 1, or a part or a class in a part would be empty.
-
-    >>> train, validation = split_rows(np.array([0, 0, 0, 0, 1, 1, 1, 1]), 0.25, seed=0)
-    >>> len(train), len(validation)
-    (6, 2)
-    """
-    if not 0 < share < 1:
-        raise InputError(f"validation_split is {share!r}, and a share between 0 and 1 was expected")
-    random = np.random.default_rng([seed & 0xFFFFFFFF, 0x76616C])
-    count = len(labels)
-    if labels.dtype.kind == "f" or labels.ndim > 1:
-        chosen = random.permutation(count)[: round(share * count)]
-    else:
-        chosen = _stratified(labels, share, random)
-    held = np.zeros(count, bool)
-    held[chosen] = True
-    if held.all() or not held.any():
-        raise InputError(
-            f"validation_split={share} of {count} rows leaves one part empty; give validation_data instead"
-        )
-    return np.flatnonzero(~held).astype(np.int32), np.flatnonzero(held).astype(np.int32)
-
-
-def _stratified(labels: Array, share: float, random: np.random.Generator) -> Array:
-    present, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    wanted = share * counts
-    taken = np.floor(wanted).astype(int)
-    rest = round(float(wanted.sum())) - int(taken.sum())  # by largest remainder, so that the whole share is exact
-    taken[np.argsort(taken - wanted, kind="stable")[:rest]] += 1
-    for label, count, held in zip(present.tolist(), counts.tolist(), taken.tolist(), strict=True):
-        if held == 0 or held == count:
-            part = "validation" if held == 0 else "training"
-            raise InputError(
-                f"validation_split={share} leaves class {label!r}, which has {count} rows, without any in {part}; take"
-                " a larger or smaller share, or give validation_data"
-            )
-    parts = [random.permutation(np.flatnonzero(inverse == k))[:held] for k, held in enumerate(taken)]
-    return np.concatenate(parts)
-
-
-__all__ = ["Examples", "check_finite", "check_rows", "input_arrays", "label_array", "split_rows", "weight_array"]
+__all__ = ["Examples", "check_finite", "checked", "input_arrays"]

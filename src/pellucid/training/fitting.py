@@ -18,11 +18,11 @@ import numpy as np
 from ..core.errors import Interrupted, NotANumberError
 from ..core.interruption import Interruption
 from ..core.snapshot import snapshot
-from ..function import Prepared
+from ..repeating import Prepared
 from .callbacks import Callback, Logs
 from .divergence import diverged
 from .program import LOSS, Program
-from .run import TrainingRun
+from .training_run import TrainingRun
 
 if TYPE_CHECKING:
     from .model import Model

@@ -17,22 +17,21 @@ from ..function import Function
 from ..layers.composed import ComposedLayer, Input
 from ..layers.layer import Layer
 from ..layers.sequential import Sequential
-from ..looping import row_numbers
 from ..metrics import get as get_metric
 from ..operations.source import parameter
 from ..optimizers.optimizer import Optimizer
 from .callbacks import Callback
-from .data import check_continued, described_data
 from .display import display
-from .examples import Examples, check_finite, check_rows, input_arrays, label_array, split_rows, weight_array
+from .examples import Examples, checked, input_arrays
 from .fitting import Fitting
 from .history import History
 from .program import Program, input_dtype
 from .progress import Progress
-from .run import TrainingRun
+from .same_data import check_continued, described_data
 from .saving import save
 from .stream_fitting import StreamFitting
-from .streams import Stream, is_stream
+from .streams import Stream, check_streamed, is_stream
+from .training_run import TrainingRun
 from .weights import load_weights, save_weights
 
 Array = np.ndarray[Any, Any]
@@ -191,33 +190,12 @@ class Model:
             self._input_names = [str(x) for x in self.network.inputs]
         return self._input_names or ["x"]
 
-    def _examples(
-        self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, rows: Any = None
-    ) -> Examples:
-        examples = self._checked(x, y, sample_weight, class_weight, are_all=True)
-        numbers = None if rows is None else row_numbers(rows, len(examples.labels))
-        return dataclasses.replace(examples, rows=numbers)
-
-    def _trained_on(
-        self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, rows: Any = None
-    ) -> Examples:
-        """Return examples without NaN and infinities."""
-        examples = self._examples(x, y, sample_weight, class_weight, rows)
-        check_finite(examples, self._names())
-        return examples
+    def _examples(self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, **kind: Any) -> Examples:
+        return checked(x, y, self._names(), self.loss, sample_weight, class_weight, **kind)
 
     def batch(self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None) -> Examples:
         """Return one batch of many as checked examples; not all classes need to be in it."""
-        examples = self._checked(x, y, sample_weight, class_weight, are_all=False)
-        check_finite(examples, self._names())
-        return examples
-
-    def _checked(self, x: Any, y: Any, sample_weight: Any, class_weight: Any, are_all: bool) -> Examples:
-        inputs, labels = input_arrays(x, self._names()), label_array(y)
-        check_rows({"x": len(inputs[0]), "y": len(labels)})
-        if self.loss.label_range != (-np.inf, np.inf):  # labels that are mapped to memory would all be read
-            self.loss.check_labels(labels)
-        return Examples(inputs, labels, weight_array(sample_weight, class_weight, labels, are_all))
+        return self._examples(x, y, sample_weight, class_weight, are_all=False)
 
     def training_step(self, examples: Examples, backend: str | None = None) -> tuple[Any, Program, Function]:
         """Return what tells programs for such examples from others, the program, and its compiled step."""
@@ -291,11 +269,9 @@ class Model:
             return self._run(StreamFitting(self, stream, last, watching, validate, class_weight, backend))
         if steps_per_epoch is not None:
             raise InputError("steps_per_epoch is for streams; an epoch of arrays has all their batches")
-        examples = self._trained_on(x, y, sample_weight, class_weight, rows)
+        examples = self._examples(x, y, sample_weight, class_weight, rows=rows)
         if validation_split and held is None:
-            chosen = np.arange(len(examples.labels)) if examples.rows is None else examples.rows
-            parts = split_rows(examples.labels[chosen], validation_split, self.seed)
-            examples, held = (dataclasses.replace(examples, rows=chosen[part]) for part in parts)
+            examples, held = examples.split(validation_split, self.seed)
         _, program, once = self.training_step(examples, backend)
         minibatches = once.minibatches(batch_size, shuffle=shuffle, seed=self.seed)
         prepared = minibatches.on(*examples.arrays, rows=examples.rows)
@@ -323,14 +299,14 @@ class Model:
     def _held_out(self, given: Any) -> Examples:
         if not isinstance(given, list | tuple) or len(given) not in (2, 3):
             raise InputError("validation_data is (x, y) or (x, y, sample_weight)")
-        return self._trained_on(*given)
+        return self._examples(*given)
 
     def _validation(self, held: Examples | None, backend: str | None) -> Any:
         return None if held is None else self._judging(held, None, backend)
 
     def train_on_batch(self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None) -> dict[str, Any]:
         """Do one step on these examples; return its loss and metrics, as they were before it."""
-        _, program, once = self.training_step(examples := self._trained_on(x, y, sample_weight, class_weight))
+        _, program, once = self.training_step(examples := self._examples(x, y, sample_weight, class_weight))
         once.state.step = self.progress.steps
         sums = once(*examples.arrays)
         self.progress.steps += 1
@@ -354,7 +330,7 @@ class Model:
             x, y, sample_weight, rows: as in ``fit``.
             batch_size: examples at a time, which changes memory and speed but not the result.
         """
-        return self._judging(self._examples(x, y, sample_weight, rows=rows), batch_size, backend)()
+        return self._judging(self._examples(x, y, sample_weight, rows=rows, finite=False), batch_size, backend)()
 
     def _judging(self, examples: Examples, batch_size: int | None, backend: str | None) -> Callable[[], dict[str, Any]]:
         """Return what measures examples, which are checked here once."""
@@ -382,14 +358,6 @@ class Model:
         size = batch_size or _evaluated_rows(len(inputs[0]))
         found: Array = once.minibatches(size, shuffle=False)(*inputs)
         return found
-
-
-def check_streamed(y: Any, sample_weight: Any, validation_split: float) -> None:
-    """Check that nothing was given beside a stream that its batches have themselves."""
-    if y is not None or sample_weight is not None:
-        raise InputError("x gives batches of (x, y) or (x, y, sample_weight); leave out y and sample_weight beside it")
-    if validation_split:
-        raise InputError("validation_split needs arrays; give validation_data=(x, y) beside a stream")
 
 
 def _with_rate(optimizer: Optimizer) -> tuple[Optimizer, Parameter | None]:

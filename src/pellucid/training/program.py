@@ -27,6 +27,8 @@ from ..operations.comparison import equal
 from ..operations.elementwise import where
 from ..operations.source import axis_size, variable
 from ..optimizers.optimizer import Optimizer
+from ..step import Step
+from .sharing import Training, shared
 
 Array = np.ndarray[Any, Any]
 LOSS, WEIGHT = "loss", "weight"
@@ -75,12 +77,15 @@ class Program:
 
     def predicting(self, backend: str | None = None) -> Function:
         """Return the function from inputs to predictions."""
-        return function(self.variables, self.loss.predictions(self.outputs), backend=backend)
+        predictions = self.loss.predictions(self.outputs)
+        written = Step(tuple(self.variables), (predictions,), ())
+        return shared(lambda: function(self.variables, predictions, backend=backend), written, backend)
 
     def evaluating(self, backend: str | None = None) -> Function:
         """Return the function from inputs, labels and weights to sums over a batch."""
         sums, _ = self._sums(self.outputs)
-        return function(self.inputs, sums, backend=backend)
+        written = Step(tuple(self.inputs), tuple(sums.values()), ())
+        return shared(lambda: function(self.inputs, sums, backend=backend), written, backend, list(sums))
 
     def training(self, optimizer: Optimizer, seed: int, backend: str | None = None) -> Function:
         """Return the function that trains on a batch, and returns sums over it."""
@@ -89,13 +94,18 @@ class Program:
         trained = self.network.trainable_parameters
         if not trained:
             raise InputError(f"{self.network!r} has no weights that are trained; are all its layers frozen?")
-        pairs = dict(optimizer.updates(objective, trained))
         constraints = {w.parameter: w.constraint for w, _ in self.network.all_weights().values() if w.constraint}
-        for parameter in trained:
-            if parameter in constraints:
-                pairs[parameter] = constraints[parameter](pairs[parameter])
-        pairs |= dict(state_updates(outputs))
-        return function(self.inputs, sums, list(pairs.items()), seed, backend, allow_nan=True)
+        constrained = [p for p in trained if p in constraints]
+        stored = state_updates(outputs)
+
+        def made() -> Function:
+            pairs = dict(optimizer.updates(objective, trained))
+            pairs |= {p: constraints[p](pairs[p]) for p in constrained}
+            return function(self.inputs, sums, [*(pairs | dict(stored)).items()], seed, backend, allow_nan=True)
+
+        written = (*sums.values(), objective, *(constraints[p](p) for p in constrained))
+        step = Step(tuple(self.inputs), written, tuple(stored))
+        return shared(made, step, backend, list(sums), seed, Training(optimizer, trained))
 
     def _sums(self, outputs: Expression) -> tuple[dict[str, Expression], Expression]:
         """Return what is summed over a batch, and what training makes smaller: the mean loss and penalties."""

@@ -17,8 +17,8 @@ from .divergence import diverged
 from .examples import Examples
 from .history import History
 from .program import LOSS, Program
-from .run import TrainingRun
 from .streams import Stream
+from .training_run import TrainingRun
 
 if TYPE_CHECKING:
     from .model import Model

@@ -20,6 +20,14 @@ def is_stream(x: Any) -> bool:
     return callable(x) or isinstance(x, Iterable)
 
 
+def check_streamed(y: Any, sample_weight: Any, validation_split: float) -> None:
+    """Check that nothing was given beside a stream that its batches have themselves."""
+    if y is not None or sample_weight is not None:
+        raise InputError("x gives batches of (x, y) or (x, y, sample_weight); leave out y and sample_weight beside it")
+    if validation_split:
+        raise InputError("validation_split needs arrays; give validation_data=(x, y) beside a stream")
+
+
 class Stream:
     """Batches of an iterator, fetched ahead by a thread.
 
@@ -99,4 +107,4 @@ def _checked(batch: Any, number: int) -> tuple[Any, ...]:
     return tuple(batch)
 
 
-__all__ = ["Stream", "is_stream"]
+__all__ = ["Stream", "check_streamed", "is_stream"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..model import Model
-    from ..run import TrainingRun
+    from ..training_run import TrainingRun
 
 Logs = dict[str, Any]
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from ...core.errors import InputError
 from ...core.settings import is_whole
-from ..data import show_differences
 from ..reading import SavedModel, read, refuse, refusing, take_up
+from ..same_data import show_differences
 from ..saving import configuration, content
 from ..weights import weights
 from ..writing import Writer
