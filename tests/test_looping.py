@@ -189,7 +189,7 @@ def test_inputs_are_checked_once(monkeypatch):
     step, _ = training()
     x, label = arrays()
     checked = []
-    monkeypatch.setattr(sys.modules["pellucid.function"], "first_nan", lambda array: checked.append(array.shape))
+    monkeypatch.setattr(sys.modules["pellucid.compiled"], "first_nan", lambda array: checked.append(array.shape))
     prepared = step.minibatches(13).on(x, label)
     for first in range(5):
         prepared.run(first, 1)

@@ -13,11 +13,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .core.errors import PellucidError
+from .core.expression import Parameter
 from .core.memory import bytes_of, check_addressable
 from .core.traversal import topological
 from .core.wellformed import check
+from .operations.recurrence import is_recurrence
 from .rewrite.engine import Log, rewrite
 from .rewrite.rules import ALL
+from .rewrite.time import spread_over_time
 from .step import Call, Executable, Step, numbered
 
 if TYPE_CHECKING:
@@ -37,12 +40,19 @@ class Compilation:
         rewritten: the step after the rewriting.
         log: the rules that fired.
         executable: the backend's result.
+        parameters: what stands in for the parameters of these steps when it runs, where these have no values.
     """
 
     written: Step
     rewritten: Step
     log: Log
     executable: Executable
+    parameters: Mapping[Parameter, Parameter] | None = None
+
+    def on_parameters(self, parameters: Mapping[Parameter, Parameter]) -> Compilation:
+        """Return the same on other parameters, which stand in for those of its steps."""
+        executable = self.executable.on_parameters(parameters)
+        return Compilation(self.written, self.rewritten, self.log, executable, parameters)
 
     @cached_property
     def output_bytes(self) -> int:
@@ -92,7 +102,10 @@ def compile_step(step: Step, sizes: Mapping[str, int], backend: str | None) -> C
     log = Log()
     written = numbered(step, sizes)
     check_addressable(topological([*written.inputs, *written.roots]))
-    rewritten = written.with_roots(rewrite(written.roots, ALL, log))
+    roots = rewrite(written.roots, ALL, log)
+    if any(map(is_recurrence, topological(roots))):
+        roots = rewrite(spread_over_time(roots, log), ALL, log)
+    rewritten = written.with_roots(roots)
     if checking():
         check(written.roots, "binding sizes", specialised=True)
         check(rewritten.roots, "rewriting", specialised=True)
@@ -102,6 +115,8 @@ def compile_step(step: Step, sizes: Mapping[str, int], backend: str | None) -> C
 
 def profile(compilation: Compilation, call: Call, steps: int | None, threads: int | None) -> Profile:
     """Return how long each kernel of a step takes as native code; see ``Function.profile``."""
-    memory = sum(compilation.memory().values())
-    made: Profile = importlib.import_module(PROFILER).profile(compilation.rewritten, call, steps, threads, memory)
+    memory, step = sum(compilation.memory().values()), compilation.rewritten
+    if compilation.parameters is not None:
+        step = step.with_parameters(compilation.parameters)
+    made: Profile = importlib.import_module(PROFILER).profile(step, call, steps, threads, memory)
     return made

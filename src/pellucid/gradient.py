@@ -8,7 +8,7 @@ Griewank and Walther, *Evaluating Derivatives*, chapter 3.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import overload
+from typing import Any, overload
 
 from .core.dtypes import is_float
 from .core.errors import GradientError
@@ -17,9 +17,11 @@ from .core.origins import origin_of, place
 from .core.sizes import show_shape
 from .core.traversal import topological
 from .operations.movement import broadcast_to, unbroadcast
+from .operations.recurrence import is_recurrence, loop_key, loop_of
 from .operations.source import constant
 from .rewrite.engine import Log, rewrite
 from .rewrite.rules import SIMPLIFY, STABILISE
+from .through_time import loop_gradient
 
 
 @overload
@@ -71,23 +73,74 @@ def _check(scalar: Expression, targets: Sequence[Expression]) -> None:
 
 def backpropagate(scalar: Expression, targets: Sequence[Expression]) -> list[Expression]:
     """Return the derivatives of ``scalar`` in reverse mode, before any simplification."""
-    order = topological([scalar])
+    sums = _propagate({scalar: constant(1.0, scalar.dtype)}, targets)
+    return [_in_shape(sums.get(t), t) for t in targets]
+
+
+def _within(
+    seeds: dict[Expression, Expression], targets: Sequence[Expression], body: set[Expression]
+) -> list[Expression | None]:
+    """Return derivatives within a step of a loop, through the nodes of its body."""
+    sums = _propagate(seeds, targets, body)
+    return [sums.get(t) for t in targets]
+
+
+def _propagate(
+    seeds: dict[Expression, Expression], targets: Sequence[Expression], through: set[Expression] | None = None
+) -> dict[Expression, Expression]:
+    """Return the derivatives of what the seeds are the slopes of, with respect to all on the way to the targets.
+
+    Args:
+        seeds: expressions, and for each the derivative with respect to it.
+        targets: what derivatives are wanted of.
+        through: the nodes that may be gone through; all, unless they are given.
+    """
+    order = topological(seeds)
     wanted = set(targets)
     depends: set[Expression] = set()
     for current in order:  # only what leads to a target needs a derivative
         if current in wanted or any(i in depends for i in current.inputs):
             depends.add(current)
-    sums: dict[Expression, Expression] = {scalar: constant(1.0, scalar.dtype)}
+    results = _results(order)
+    sums = dict(seeds)
     for current in reversed(order):
-        if current not in sums or current not in depends or not current.inputs:
+        if current not in depends or not current.inputs or (through is not None and current not in through):
             continue
-        with origin_of(current):
-            for operand, part in zip(current.inputs, _parts(sums[current], current), strict=True):
-                if part is not None and operand in depends:
-                    if is_float(operand.dtype):  # where it met a wider dtype, its derivative did as well
-                        part = part.astype(operand.dtype)
-                    sums[operand] = sums[operand] + part if operand in sums else part
-    return [_in_shape(sums.get(t), t) for t in targets]
+        if is_recurrence(current):
+            if results[loop_key(current)][0] is current:  # all that reads any of its results has been met by now
+                _propagate_loop(results[loop_key(current)], sums, depends)
+        elif current in sums:
+            with origin_of(current):
+                for operand, part in zip(current.inputs, _parts(sums[current], current), strict=True):
+                    if part is not None and operand in depends:
+                        _add(sums, operand, part)
+    return sums
+
+
+def _results(order: Sequence[Expression]) -> dict[tuple[Any, ...], list[Expression]]:
+    """Return the results of each recurrence, in order."""
+    found: dict[tuple[Any, ...], list[Expression]] = {}
+    for current in order:
+        if is_recurrence(current):
+            found.setdefault(loop_key(current), []).append(current)
+    return found
+
+
+def _propagate_loop(
+    results: Sequence[Expression], sums: dict[Expression, Expression], depends: set[Expression]
+) -> None:
+    slopes = {r.attribute("result"): sums[r] for r in results if r in sums}
+    if slopes:
+        with origin_of(results[0]):
+            for operand, part in loop_gradient(loop_of(results[0]), slopes, depends, _within):
+                if operand in depends:
+                    _add(sums, operand, part)
+
+
+def _add(sums: dict[Expression, Expression], operand: Expression, part: Expression) -> None:
+    if is_float(operand.dtype):  # where it met a wider dtype, its derivative did as well
+        part = part.astype(operand.dtype)
+    sums[operand] = sums[operand] + part if operand in sums else part
 
 
 def _parts(g: Expression, current: Expression) -> tuple[Expression | None, ...]:

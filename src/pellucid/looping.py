@@ -17,7 +17,7 @@ from .compile import Compilation
 from .core.errors import InputError, InternalError
 from .core.expression import Expression
 from .core.origins import place
-from .core.sizes import Size, show_shape
+from .core.sizes import Size, bind_sizes, show_shape
 from .core.traversal import specialise
 from .operations.batching import batch_indices
 from .operations.indexing import take
@@ -167,6 +167,7 @@ def picking(
         shuffle: whether each epoch has another order.
     """
     rows = sizes[str(axis)]
+    bound = {**sizes, str(axis): batches.rows}
     order = batch_indices(rows if chosen is None else chosen, batches.rows, shuffle)
     whole, replaced = [], {}
     if chosen is not None:
@@ -174,13 +175,12 @@ def picking(
         order = take(numbers, order)
     for declared in step.inputs:
         if is_by_rows(declared, axis):
-            everything = variable(str(declared), (rows, *declared.shape[1:]), declared.dtype)
+            everything = variable(str(declared), (rows, *bind_sizes(declared.shape[1:], bound)), declared.dtype)
             whole.append(everything)
             replaced[declared] = take(everything, order)
         else:
             whole.append(declared)
     inputs = (*whole, numbers) if chosen is not None else tuple(whole)
-    bound = {**sizes, str(axis): batches.rows}
     return Step(inputs, step.outputs, step.updates, batches).with_roots(specialise(step.roots, bound, replaced))
 
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from .core.expression import Expression, Parameter, intern
 from .core.sizes import bind_sizes
-from .core.traversal import specialise, topological
+from .core.traversal import specialise, substitute, topological
+from .operations.recurrence import step_variable
 
 Array = np.ndarray[Any, Any]
 
@@ -97,6 +98,14 @@ class Step:
         pairs = tuple((p, new) for (p, _), new in zip(self.updates, roots[split:], strict=True))
         return Step(self.inputs, tuple(roots[:split]), pairs, self.batches)
 
+    def with_parameters(self, others: Mapping[Parameter, Parameter], variables: Sequence[Expression] = ()) -> Step:
+        """Return the same step on other parameters, and on other variables if any are given."""
+        inputs = tuple(variables) or self.inputs
+        replaced = dict[Expression, Expression](zip(self.inputs, inputs, strict=True))
+        replaced.update(others.items())
+        pairs = tuple((others[p], new) for p, new in self.updates)
+        return Step(inputs, self.outputs, pairs, self.batches).with_roots(substitute(self.roots, replaced))
+
 
 @dataclass
 class Call:
@@ -131,6 +140,10 @@ class Executable(Protocol):
         """How much memory a call takes for what is computed on the way and not returned."""
         ...
 
+    def on_parameters(self, parameters: Mapping[Parameter, Parameter]) -> Executable:
+        """Return the same on other parameters, which stand in for its own."""
+        ...
+
     def run(self, call: Call, first: int, count: int) -> None:
         """Run some steps of a call; the first time, with ``first`` 0."""
         ...
@@ -139,7 +152,7 @@ class Executable(Protocol):
 def numbered(step: Step, sizes: Mapping[str, int]) -> Step:
     """Return the step with its sizes bound, and its variables and draws renumbered."""
     replacements: dict[Expression, Expression] = {}
-    draws = 0
+    draws = variables = 0
     for current in topological([*step.roots, *step.inputs]):
         attributes = dict(current.attributes)
         if current in step.inputs:
@@ -147,6 +160,8 @@ def numbered(step: Step, sizes: Mapping[str, int]) -> Step:
             attributes["token"] = step.inputs.index(current)
         elif current.operation.kind == "random":
             attributes["token"], draws = draws, draws + 1
+        elif current.operation is step_variable:
+            attributes["token"], variables = variables, variables + 1
         else:
             continue
         kept = tuple(sorted(attributes.items()))
@@ -166,17 +181,27 @@ def _renumbered(old: Expression, attributes: tuple[tuple[str, Any], ...], sizes:
 def step_text(step: Step) -> str:
     """Return a step as text, the same in every process for steps that compute the same in the same way.
 
-    The step is numbered (see ``numbered``). Names and origins are left out: nothing that is computed depends on them.
+    Variables, parameters and draws are numbered in it, whether or not they are in the step (see ``numbered``). Names
+    and origins are left out: nothing that is computed depends on them.
     """
     parameters = {p: k for k, p in enumerate(step.parameters)}
     order = topological([*step.inputs, *parameters, *step.roots])
     numbers = {node: k for k, node in enumerate(order)}
+    draws = [node for node in order if node.operation.kind == "random"]
+    given = [node for node in order if node.operation is step_variable]
+    tokens = {node: k for nodes in (step.inputs, draws, given) for k, node in enumerate(nodes)}
     lines = []
     for node in order:
-        attributes = f"parameter {parameters[node]}" if isinstance(node, Parameter) else repr(node.attributes)
+        attributes = f"parameter {parameters[node]}" if isinstance(node, Parameter) else _attributes(node, tokens)
         inputs = [numbers[i] for i in node.inputs]
         lines.append(f"{node.operation.name} {inputs} {attributes} {node.shape} {node.dtype}")
     outputs = [numbers[o] for o in step.outputs]
     updates = [(parameters[p], numbers[new]) for p, new in step.updates]
     inputs = [numbers[i] for i in step.inputs]
     return "\n".join([*lines, f"inputs {inputs} outputs {outputs} updates {updates} {step.batches}"])
+
+
+def _attributes(node: Expression, tokens: Mapping[Expression, int]) -> str:
+    if node not in tokens:
+        return repr(node.attributes)
+    return repr(tuple((key, tokens[node] if key == "token" else value) for key, value in node.attributes))

@@ -16,7 +16,7 @@ from pellucid.core.operation import Domain, Operation, Try, operations
 from pellucid.operations.source import variable
 
 Array = np.ndarray[Any, Any]
-SUMMED = ("reduction", "product", "convolution", "pooling", "indexing")
+SUMMED = ("reduction", "product", "convolution", "pooling", "attention", "indexing")
 assert families.__all__  # importing them fills the registry
 
 

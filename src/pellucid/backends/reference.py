@@ -9,9 +9,10 @@ import numpy as np
 
 from ..core.dtypes import is_float
 from ..core.errors import InternalError
-from ..core.expression import Expression, storage_of
+from ..core.expression import Expression, Parameter, storage_of
 from ..core.memory import bytes_of
 from ..core.traversal import topological
+from ..operations.recurrence import NOTHING, is_recurrence, loop_of, run, scopes
 from ..step import Array, Call, Step
 
 
@@ -33,33 +34,65 @@ def evaluate(
         seed, step: what random draws without a value are keyed and counted by; they are numbered in the order in
             which they are met.
     """
-    done: dict[Expression, Any] = {}
     order = topological(roots)
     draws = {n: k for k, n in enumerate(n for n in order if n.operation.kind == "random")}
+    given = dict(values)
     with np.errstate(all="ignore"):
-        for current in order:
-            if current in draws and current not in values:
-                attributes = {**dict(current.attributes), "token": draws[current]}
-                done[current] = current.operation.array(xp, **attributes, seed=seed, step=step)
-                continue
-            done[current] = _widened(_value(current, values, done, xp, precise), xp, precise)
+        for current in draws.keys() - given.keys():
+            attributes = {**dict(current.attributes), "token": draws[current]}
+            given[current] = current.operation.array(xp, **attributes, seed=seed, step=step)
+        evaluation = _Evaluation(order, given, xp, precise)
+        done = evaluation.run(order, {}, frozenset())
     return [done[root] for root in roots]
 
 
-def _value(current: Expression, values: Mapping[Expression, Any], done: Any, xp: Any, precise: bool) -> Any:
-    if current in values:
-        return xp.asarray(values[current])
-    operands = [done[i] for i in current.inputs]
-    result = current.operation.array(xp, *operands, **dict(current.attributes))
-    wanted = "float64" if precise and is_float(current.dtype) else current.dtype
-    result = xp.asarray(result)
-    if result.dtype.name != wanted and not (precise and is_float(result.dtype.name)):
-        raise InternalError(f"{current} is {current.dtype}, and its meaning in {xp.__name__} gave {result.dtype}")
-    return result
+class _Evaluation:
+    """Values of a graph's nodes, given those of some."""
 
+    def __init__(self, order: Sequence[Expression], given: Mapping[Expression, Any], xp: Any, precise: bool) -> None:
+        self.given, self.xp, self.precise = given, xp, precise
+        self.scopes = scopes(order)
 
-def _widened(value: Any, xp: Any, precise: bool) -> Any:
-    return value.astype("float64") if precise and is_float(value.dtype.name) else value
+    def run(
+        self, order: Sequence[Expression], known: Mapping[Expression, Any], bound: frozenset[Expression]
+    ) -> dict[Expression, Any]:
+        """Return the known values and those of nodes that depend on no step variables but the bound ones."""
+        done = dict(known)
+        for current in order:
+            if current in done or not self.scopes.get(current, NOTHING) <= bound:
+                continue
+            if is_recurrence(current) and current not in self.given:
+                self._loop(current, done, bound)
+            else:
+                done[current] = self._widened(self._value(current, done))
+        return done
+
+    def _loop(self, current: Expression, done: dict[Expression, Any], bound: frozenset[Expression]) -> None:
+        """Compute all results of a recurrence."""
+        loop = loop_of(current)
+        order = topological(loop.roots)
+
+        def step(variables: dict[Expression, Any]) -> list[Any]:
+            values = self.run(order, {**done, **variables}, bound | loop.bound)
+            return [values[root] for root in loop.roots]
+
+        for k, value in enumerate(run(self.xp, loop, done, step)):
+            done[loop.node(k)] = value
+
+    def _value(self, current: Expression, done: Mapping[Expression, Any]) -> Any:
+        if current in self.given:
+            return self.xp.asarray(self.given[current])
+        operands = [done[i] for i in current.inputs]
+        result = self.xp.asarray(current.operation.array(self.xp, *operands, **dict(current.attributes)))
+        wanted = "float64" if self.precise and is_float(current.dtype) else current.dtype
+        if result.dtype.name != wanted and not (self.precise and is_float(result.dtype.name)):
+            raise InternalError(
+                f"{current} is {current.dtype}, and its meaning in {self.xp.__name__} gave {result.dtype}"
+            )
+        return result
+
+    def _widened(self, value: Any) -> Any:
+        return value.astype("float64") if self.precise and is_float(value.dtype.name) else value
 
 
 class ReferenceStep:
@@ -68,6 +101,10 @@ class ReferenceStep:
     def __init__(self, step: Step) -> None:
         self.step = step
         self.draws = [n for n in topological(step.roots) if n.operation.kind == "random"]
+
+    def on_parameters(self, parameters: Mapping[Parameter, Parameter]) -> ReferenceStep:
+        """Return the same step on other parameters, which stand in for its own."""
+        return ReferenceStep(self.step.with_parameters(parameters))
 
     @property
     def arena_bytes(self) -> int:

@@ -61,28 +61,35 @@ def _as_numpy(declared: Expression, value: Any) -> Array:
     except ValueError:
         raise InputError(
             f"input {declared} was given a {type(value).__name__} whose rows differ in length, and an array of shape"
-            f" {show_shape(declared.shape)} was expected{place(declared)}"
+            f" {show_shape(declared.shape)} was expected{place(declared)}; pad them to one length, and give recurrent"
+            " layers a mask of what is there"
         ) from None
 
 
 def bind(declared: Expression, array: Array, sizes: dict[str, int]) -> None:
     """Bind the named axes of an input to the sizes of an array, or say which axis does not fit."""
-    shown = f"input {declared} has shape {show_shape(array.shape)}, and {show_shape(declared.shape)} was declared"
+    wrong = _misfit(declared, array, sizes)
+    if wrong is not None:
+        given, want = show_shape(array.shape), show_shape(declared.shape)
+        raise InputError(f"input {declared} has shape {given}, and {want} was declared: {wrong}")
+
+
+def _misfit(declared: Expression, array: Array, sizes: dict[str, int]) -> str | None:
+    """Bind the named axes, and return what does not fit, if anything does not."""
     if array.ndim != declared.ndim:
-        raise InputError(f"{shown}: {array.ndim} axes, not {declared.ndim}{place(declared)}")
+        return f"{array.ndim} axes, not {declared.ndim}{place(declared)}"
     for k, (want, have) in enumerate(zip(declared.shape, array.shape, strict=True)):
         if isinstance(want, Size):
             if want.terms == (((str(want),), 1),):
                 if sizes.setdefault(str(want), have) != have:
-                    raise InputError(
-                        f"{shown}: axis {k}, {want}, is {have} here and {sizes[str(want)]} in another input"
-                    )
+                    return f"axis {k}, {want}, is {have} here and {sizes[str(want)]} in another input"
                 continue
             if not want.names <= sizes.keys():
-                raise InputError(f"{shown}: the size {want} of axis {k} needs an earlier input that names it")
+                return f"the size {want} of axis {k} needs an earlier input that names it"
             want = want.bind(sizes)
         if want != have:
-            raise InputError(f"{shown}: axis {k} is {have}, not {want}{place(declared)}")
+            return f"axis {k} is {have}, not {want}{place(declared)}"
+    return None
 
 
 def check_labels(declared: Expression, array: Array, limit: Any, sizes: Mapping[str, int]) -> None:

@@ -11,8 +11,11 @@ from .origins import place
 from .sizes import show_shape
 from .traversal import topological
 
+Pairs = list[tuple[Parameter, Expression]]
+"""Parameters and their new values."""
 
-def check_updates(updates: Any) -> list[tuple[Parameter, Expression]]:
+
+def check_updates(updates: Any) -> Pairs:
     """Return pairs of a parameter and its new value.
 
     Raises:

@@ -1,79 +1,40 @@
-"""Expressions as mathematics: one line of text, or LaTeX.
+"""How one expression is written, given how its operands are: as text or as LaTeX.
 
-A sub-expression that is used more than once is written once, under its name or a letter, after "where".
+``operations/formulas.py`` writes whole expressions with it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from .expression import Expression
-from .operation import Notation, composed
+from .operation import Notation
 from .origins import name_of
 from .sizes import Size, show_shape
-from .traversal import topological, users
 
-LONGEST_INLINE = 160
 ATOM = 10
+Written = tuple[str, int]
+"""What is written, and how strongly it binds (see ``Notation``)."""
 TRANSPOSED = ("transpose_left", "transpose_right")  # flags of a product, written on its operands
 
 
-@composed
-def text(expression: Expression) -> str:
-    """Return an expression as one line of text, with definitions after "where" if parts are shared."""
-    bodies, definitions = render([expression], "text")
-    return _join(bodies[0], definitions, " = ", "\n  where ", "\n        ")
+def written(current: Expression, operands: Sequence[Written], style: str) -> Written:
+    """Return how a node is written over operands that are written already.
 
-
-@composed
-def latex(expression: Expression) -> str:
-    """Return an expression as LaTeX mathematics."""
-    bodies, definitions = render([expression], "latex")
-    if not definitions:
-        return bodies[0]
-    lines = [rf"&{bodies[0]} \\ \text{{where }}", *(rf"{name} &= {body} \\" for name, body in definitions)]
-    return r"\begin{aligned}" + " ".join(lines) + r"\end{aligned}"
-
-
-def _join(body: str, definitions: list[tuple[str, str]], equals: str, first: str, then: str) -> str:
-    lines = [f"{name}{equals}{value}" for name, value in definitions]
-    return body + (first + then.join(lines) if lines else "")
-
-
-def render(roots: Iterable[Expression], style: str) -> tuple[list[str], list[tuple[str, str]]]:
-    """Return the roots' texts and the definitions they share, in an order in which each can be read."""
-    roots = list(roots)
-    order = topological(roots)
-    readers = users(order)
-    taken = {name_of(n) for n in order}
-    letters = (letter for k in range(1, len(order) + 2) if (letter := f"t{k}") not in taken)
-    done: dict[Expression, tuple[str, int]] = {}
-    definitions: list[tuple[str, str]] = []
-    for current in order:
-        body, precedence = _render_node(current, [done[i] for i in current.inputs], style)
-        shared = len(set(readers[current])) > 1 and current.inputs and len(body) > 12
-        named = name_of(current) if current.inputs else None
-        long = len(body) > LONGEST_INLINE and readers[current]
-        if current not in roots and (shared or named or long):
-            label = _identifier(named or next(letters), style)
-            definitions.append((label, body))
-            body, precedence = label, ATOM
-        done[current] = body, precedence
-    return [done[root][0] for root in roots], definitions
-
-
-def _render_node(current: Expression, operands: list[tuple[str, int]], style: str) -> tuple[str, int]:
+    Args:
+        style: "text" or "latex".
+    """
     if current.operation.kind == "source":
         return _source(current, style)
     notation = current.operation.notation
     template = notation.text if style == "text" else notation.latex
     turned = {k: bool(v) for k, v in current.attributes if k in TRANSPOSED}
     tight = [(o, 0 if turned.get(t) and p < 9 else p) for (o, p), t in zip(operands, TRANSPOSED, strict=False)]
-    operands = [*tight, *operands[len(tight) :]] if turned else operands
+    operands = [*tight, *operands[len(tight) :]] if turned else list(operands)
     pieces = [_operand(template, k, operand, notation, style) for k, operand in enumerate(operands)]
     if template == "{call}":
         shown = [f"{k}={_attribute(v)}" for k, v in current.attributes if k != "token"]
@@ -85,9 +46,9 @@ def _render_node(current: Expression, operands: list[tuple[str, int]], style: st
     return template.format(*pieces, **fields), notation.precedence
 
 
-def _operand(template: str, k: int, operand: tuple[str, int], notation: Notation, style: str) -> str:
+def _operand(template: str, k: int, operand: Written, notation: Notation, style: str) -> str:
     body, precedence = operand
-    if re.search(rf"[(|,{{]\s?\{{{k}\}}\s?[)|,}}]", template):
+    if re.search(rf"[(|,{{]\s?\{{{k}\}}\s?(\\right)?[)|,}}]", template):
         return body  # the template's own brackets delimit it
     loose = precedence < notation.precedence or (precedence == notation.precedence and k in notation.tight)
     if not loose:
@@ -95,9 +56,9 @@ def _operand(template: str, k: int, operand: tuple[str, int], notation: Notation
     return f"({body})" if style == "text" else rf"\left({body}\right)"
 
 
-def _source(current: Expression, style: str) -> tuple[str, int]:
+def _source(current: Expression, style: str) -> Written:
     if (name := name_of(current)) is not None:
-        return _identifier(name, style), ATOM
+        return identifier(name, style), ATOM
     attributes = dict(current.attributes)
     if current.operation.name == "constant":
         values = np.frombuffer(attributes["data"], dtype=current.dtype)
@@ -126,9 +87,19 @@ def _attribute(value: Any) -> str:
     return str(value) if isinstance(value, Size) else repr(value)
 
 
-def _identifier(name: str, style: str) -> str:
+def identifier(name: str, style: str, indices: Sequence[str] = ()) -> str:
+    """Return a name as it is written, with indices.
+
+    >>> identifier("W1", "latex"), identifier("h", "text", ["t-1"]), identifier("h", "latex", ["t-1"])
+    ('W_{1}', 'h[t-1]', 'h_{t-1}')
+    """
     if style == "text":
-        return name
+        return name + (f"[{', '.join(indices)}]" if indices else "")
     head, digits = re.fullmatch(r"(.*?)_?(\d*)", name.replace("_", r"\_")).groups()  # type: ignore[union-attr]
     letters = head if len(head) == 1 else rf"\mathrm{{{head}}}"
-    return f"{letters}_{{{digits}}}" if digits else letters
+    below = ", ".join([digits] * bool(digits) + [_index(i) for i in indices])
+    return f"{letters}_{{{below}}}" if below else letters
+
+
+def _index(index: str) -> str:
+    return re.sub(r"[^\W\d]\w+", lambda word: identifier(word[0], "latex"), index).replace("…", r" \dots ")

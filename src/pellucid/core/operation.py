@@ -20,7 +20,17 @@ if TYPE_CHECKING:
     from .sizes import Shape
 
 Kind = Literal[
-    "source", "elementwise", "reduction", "movement", "product", "convolution", "pooling", "indexing", "random"
+    "source",
+    "elementwise",
+    "reduction",
+    "movement",
+    "product",
+    "convolution",
+    "pooling",
+    "attention",
+    "indexing",
+    "random",
+    "loop",
 ]
 Attributes = tuple[tuple[str, Any], ...]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -119,6 +129,8 @@ class Operation:
         write: for a movement that places its inputs into its output: for each input the output's indices.
         accumulates: for a movement that writes: whether, for these inputs and attributes, several elements may be
             placed at one, which is then their sum.
+        stacked: for a movement: its attributes where its inputs have one more axis in front, ``stacked(size,
+            **attributes)``.
         expand: the same value in simpler operations, applied before scheduling until it gives the expression itself.
         tries: what tests and documentation feed it.
     """
@@ -136,6 +148,7 @@ class Operation:
     read: Callable[..., tuple[Index, ...]] | None = None
     write: Callable[..., tuple[tuple[Index, ...], ...]] | None = None
     accumulates: Callable[..., bool] | None = None
+    stacked: Callable[..., dict[str, Any]] | None = None
     expand: Callable[..., Expression] | None = None
     notation: Notation
     facts: Facts = Facts()

@@ -56,6 +56,7 @@ permute: Operation = register(
         array=lambda xp, x, axes: xp.transpose(x, axes),
         gradient=lambda g, y, x, axes: (permute(g, _inverse(axes)),),
         read=lambda indices, x, axes: tuple(indices[k] for k in _inverse(axes)),
+        stacked=lambda n, axes: {"axes": (0, *(a + 1 for a in axes))},
         notation=Notation("permute({0}, {axes})", r"{{{0}}}^{{\top {axes}}}", 8),
         tries=(Try(((2, 3),), R), Try(((2, 3, 4),), R, {"axes": (2, 0, 1)}), Try(((0, 3),), R)),
     )
@@ -123,6 +124,7 @@ reshape: Operation = register(
         dtype=_same_dtype,
         array=lambda xp, x, shape: xp.reshape(x, shape),
         gradient=lambda g, y, x, shape: (reshape(g, x.shape),),
+        stacked=lambda n, shape: {"shape": (n, *shape)},
         notation=Notation("reshape({0}, {shape})", r"\operatorname{{reshape}}\left({0}, {shape}\right)"),
         tries=(
             Try(((2, 6),), R, {"shape": (3, 4)}),
@@ -171,6 +173,7 @@ broadcast_to: Operation = register(
         array=lambda xp, x, shape: xp.broadcast_to(x, shape),
         gradient=lambda g, y, x, shape: (unbroadcast(g, x.shape),),
         read=_read_broadcast,
+        stacked=lambda n, shape: {"shape": (n, *shape)},
         notation=Notation("broadcast_to({0}, {shape})", r"\mathbf{{1}}_{{{shape}}} \, {0}", 9),
         tries=(
             Try(((3,),), R, {"shape": (2, 3)}),
@@ -195,7 +198,9 @@ def _slice_shape(x: Expression, *, starts: tuple[Axis, ...], shape: Shape, steps
             continue
         last = start + (length - 1) * step
         if not (0 <= start < n and 0 <= last < n):  # type: ignore[operator]
-            raise ShapeError(f"slice {start} to {last} is outside an axis of {n} of {x}{place(x)}")
+            raise ShapeError(
+                f"a slice of {length} elements, {start} to {last}, is outside an axis of {n} of {x}{place(x)}"
+            )
     return shape
 
 
@@ -227,6 +232,7 @@ slice_axes: Operation = register(
         read=lambda indices, x, starts, shape, steps: tuple(
             i * t + s for i, s, t in zip(indices, starts, steps, strict=True)
         ),
+        stacked=lambda n, starts, shape, steps: {"starts": (0, *starts), "shape": (n, *shape), "steps": (1, *steps)},
         notation=Notation(
             "slice({0}, {starts}, {shape}, {steps})", r"\operatorname{{slice}}_{{{starts}, {steps}}}\left({0}\right)"
         ),
@@ -261,6 +267,7 @@ place_slice: Operation = register(
         dtype=_same_dtype,
         array=_array_place,
         gradient=lambda g, y, x, starts, shape, steps: (slice_axes(g, starts, x.shape, steps),),
+        stacked=lambda n, starts, shape, steps: {"starts": (0, *starts), "shape": (n, *shape), "steps": (1, *steps)},
         write=lambda indices, x, starts, shape, steps: (
             tuple(i * t + s for i, s, t in zip(indices, starts, steps, strict=True)),
         ),
@@ -312,6 +319,7 @@ pad: Operation = register(
         dtype=_same_dtype,
         array=lambda xp, x, widths, value: xp.pad(x, widths, constant_values=x.dtype.type(value)),
         gradient=lambda g, y, x, widths, value: (slice_axes(g, [a for a, _ in widths], x.shape, [1] * x.ndim),),
+        stacked=lambda n, widths, value: {"widths": ((0, 0), *widths), "value": value},
         write=lambda indices, x, widths, value: (tuple(i + a for i, (a, _) in zip(indices, widths, strict=True)),),
         notation=Notation("pad({0}, {widths})", r"\operatorname{{pad}}_{{{widths}}}\left({0}\right)"),
         tries=(
@@ -376,6 +384,7 @@ concatenate: Operation = register(
         dtype=_same_dtype,
         array=lambda xp, *parts, axis: xp.concatenate(parts, axis=axis),
         gradient=_split,
+        stacked=lambda n, axis: {"axis": axis + 1},
         write=_write_parts,
         notation=Notation("{call}", r"\operatorname{{concatenate}}_{{{axis}}}\left({0}, \dots\right)"),
         tries=(

@@ -16,6 +16,8 @@ from ..core.sizes import Axis, Shape
 from ..operations.movement import broadcast_to, concatenate, pad, permute, reshape, slice_axes
 from .pattern import Rule, Uses, exp, greater, maximum, number, read_once, structural, tanh
 
+MOST_TERMS = 16
+
 
 def padded(x: Expression, ndim: int) -> Shape:
     """Return the shape of x with axes of size 1 in front."""
@@ -303,6 +305,78 @@ def astype_astype(outer: Expression, uses: Uses) -> Expression | None:
     return x.astype(outer.dtype)
 
 
+@structural(
+    "concatenate(concatenate(x, y), z) → concatenate(x, y, z)",
+    "concatenate",
+    "concatenate",
+    example=lambda x, y, z: concatenate([z, concatenate([x, y], axis=1), z], axis=1),
+    shapes=(((2, 3), (2, 2), (2, 1)),),
+)
+def concatenate_concatenate(outer: Expression, uses: Uses) -> Expression | None:
+    """Pieces of a piece are pieces of the whole."""
+    axis = outer.attribute("axis")
+    nested = [x for x in outer.inputs if x.operation is concatenate and x.attribute("axis") == axis]
+    if not any(read_once(x, uses) for x in nested):
+        return None
+    parts = [p for x in outer.inputs for p in (x.inputs if x in nested and read_once(x, uses) else (x,))]
+    return concatenate(parts, axis=axis)
+
+
+def _added(total: Expression, uses: Uses) -> list[Expression]:
+    """Return what a sum adds up, left to right; of a long one the terms at its beginning stay together."""
+    terms, whole = [total], 0
+    while len(terms) > whole and len(terms) < MOST_TERMS:
+        x = terms[-1 - whole]
+        if x.operation.name == "add" and (x is total or read_once(x, uses)):
+            terms[len(terms) - 1 - whole : len(terms) - whole] = x.inputs
+        else:
+            whole += 1
+    return terms
+
+
+def _widened(x: Expression) -> tuple[int, Axis, Axis] | None:
+    """Return the axis along which zeros are put around something, where it begins and where it ends; or None."""
+    if x.operation is not pad or x.attribute("value") != 0:
+        return None
+    axes = [k for k, w in enumerate(x.attribute("widths")) if w != (0, 0)]
+    if len(axes) != 1:
+        return None
+    before = x.attribute("widths")[axes[0]][0]
+    return axes[0], before, before + x.inputs[0].shape[axes[0]]
+
+
+def _joined(one: Expression, other: Expression) -> Expression | None:
+    """Return two pieces among zeros, of which the second begins where the first ends, as one."""
+    first, second = _widened(one), _widened(other)
+    if first is None or second is None or first[0] != second[0] or first[2] != second[1] or one.dtype != other.dtype:
+        return None
+    axis, both = first[0], concatenate([one.inputs[0], other.inputs[0]], axis=first[0])
+    after = other.attribute("widths")[axis][1]
+    return pad(both, [(first[1], after) if k == axis else (0, 0) for k in range(one.ndim)])
+
+
+@structural(
+    "pad(x) + pad(y) → pad(concatenate(x, y)), side by side",
+    "add",
+    ("pad", "add"),
+    example=lambda x, y: pad(y, ((0, 0), (3, 0))) + pad(x, ((0, 0), (0, 2))),
+    shapes=(((2, 3), (2, 2)), ((4, 3), (4, 2))),
+)
+def pads_side_by_side(outer: Expression, uses: Uses) -> Expression | None:
+    """The pieces of an array, each among zeros, add up to the pieces side by side: what gradients of slices are."""
+    terms = _added(outer, uses)
+    pieces = [x for x in terms if x.operation is pad]
+    if any(x.shape != outer.shape for x in terms):
+        return None
+    for one in pieces:
+        for other in pieces:
+            both = _joined(one, other)
+            if both is not None:
+                rest = [x for x in terms if x is not one and x is not other]
+                return sum(rest, start=both)
+    return None
+
+
 MOVEMENT: tuple[Rule, ...] = (
     permute_permute,
     permute_ones,
@@ -319,5 +393,7 @@ MOVEMENT: tuple[Rule, ...] = (
     slice_pad,
     slice_slice,
     slice_concatenate,
+    concatenate_concatenate,
+    pads_side_by_side,
     astype_astype,
 )

@@ -236,6 +236,23 @@ def product_factor(outer: Expression, uses: Uses) -> Expression | None:
     return None
 
 
+@structural(
+    "sum(a @ b + c @ d) → sum(a @ b) + sum(c @ d), over axes of matrices",
+    "sum",
+    ("add", "subtract"),
+    example=lambda x, y: sum_over(matmul(x, y, transpose_left=True) - matmul(x * x, y * y, transpose_left=True), 0),
+    shapes=(((2, 3, 4), (2, 3, 5)),),
+)
+def sum_of_products(outer: Expression, uses: Uses) -> Expression | None:
+    """The sum of the products of many pairs of matrices is the product of two long ones."""
+    (inner,) = outer.inputs
+    if not read_once(inner, uses) or any(a >= inner.ndim - 2 for a in _axes(outer)):
+        return None
+    if not all(x.operation is matmul and x.shape == inner.shape and read_once(x, uses) for x in inner.inputs):
+        return None
+    return node(inner.operation, [_reduce(outer, x, _axes(outer)) for x in inner.inputs])
+
+
 # Functions that never decrease, from -inf to inf, and keep NaN. (exp would do too, but what is infinite then comes
 # of the largest alone; log and sqrt would not: they make NaN of what a larger element hides.)
 NEVER_DECREASING = ("relu", "tanh", "sigmoid", "softplus", "erf")
@@ -272,5 +289,6 @@ REDUCTION: tuple[Rule, ...] = (
     product_transpose,
     transpose_product,
     product_factor,
+    sum_of_products,
     max_pool_monotone,
 )

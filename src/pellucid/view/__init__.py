@@ -8,6 +8,7 @@ from .plots import boundaries, boundary, losses, scatter
 from .profiles import kernel_times, roofline
 from .report import Section, page
 from .show import show, stage_text, stages
+from .states import states
 from .training import history, sweep
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "show",
     "stage_text",
     "stages",
+    "states",
     "sweep",
     "weights",
     "write_file",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from ..core.errors import MissingExtraError
 from ..core.expression import Expression
-from ..core.notation import render
+from ..operations.formulas import render
 
 
 def mathml(latex: str, display: bool = False) -> str:

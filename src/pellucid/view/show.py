@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterator
 
 from ..backends.native.program import NativeStep
 from ..compile import Compilation
+from ..compiled import CompiledFunction
 from ..core.errors import PellucidError
 from ..core.expression import Expression
-from ..core.notation import render
 from ..core.sizes import show_shape
 from ..core.traversal import topological
-from ..function import Function
+from ..operations.formulas import render
 from ..schedule.text import program_text
 from ..step import Step
 
 LONGEST_SHOWN = 40
 
 
-def show(subject: Function | Expression, stage: str | None = None) -> None:
+def show(subject: CompiledFunction | Expression, stage: str | None = None) -> None:
     """Print what became of a function on its way to machine code.
 
     Args:
@@ -48,12 +48,12 @@ def show(subject: Function | Expression, stage: str | None = None) -> None:
         sys.stdout.write(text.rstrip("\n") + "\n")
 
 
-def stages(subject: Function | Expression) -> tuple[str, ...]:
+def stages(subject: CompiledFunction | Expression) -> tuple[str, ...]:
     """Return the stages there are of a function or an expression."""
-    return tuple(STAGES) if isinstance(subject, Function) else ("formula", "graph")
+    return tuple(STAGES) if isinstance(subject, CompiledFunction) else ("formula", "graph")
 
 
-def stage_text(subject: Function | Expression, stage: str) -> str:
+def stage_text(subject: CompiledFunction | Expression, stage: str) -> str:
     """Return one stage as text; see ``show``."""
     if stage not in stages(subject):
         raise PellucidError(f"there is no stage {stage!r}; choose one of {', '.join(stages(subject))}")
@@ -91,6 +91,8 @@ def _rows(order: list[Expression]) -> Iterator[str]:
     numbers = {node: f"%{k}" for k, node in enumerate(order)}
     for node in order:
         label = node.name or (str(node) if not node.inputs else node.operation.name)
+        if node.operation.kind == "loop":
+            label += f"[{node.attribute('result')}]"
         operands = ", ".join(numbers[i] for i in node.inputs)
         places = ", ".join(map(str, node.origins))
         written = label + (f"({operands})" if operands else "")
