@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -27,7 +28,7 @@ Change = Callable[[Buffer, Index], tuple[Buffer, Index]]
 
 @dataclass(unsafe_hash=True, repr=False)
 class Access:
-    """One touch of a buffer; ``index`` is None where data decides which element, or where it is the whole buffer."""
+    """One touch of a buffer; ``index`` is None where data decides which element."""
 
     index: Index | None
     writes: bool
@@ -40,16 +41,29 @@ def accesses(statements: Iterable[Statement]) -> Touches:
     """Return what statements touch; who writes a parameter's new value touches the parameter, which it replaces."""
     found: Touches = {}
     for leaf in leaves(list(statements)):
-        whole = isinstance(leaf, Contraction)
-        scattered = whole or (isinstance(leaf, Reduce) and leaf.row is not None)
+        scattered = isinstance(leaf, Reduce) and leaf.row is not None
         write = Access(None if scattered else leaf.index, True)
         found.setdefault(leaf.buffer, set()).add(write)
         if leaf.buffer.updates is not None:
             found.setdefault(leaf.buffer.updates, set()).add(write)
         for load in reads(leaf):
-            index = None if whole or load.row else load.index
-            found.setdefault(load.buffer, set()).add(Access(index, False))
+            found.setdefault(load.buffer, set()).add(Access(None if load.row else load.index, False))
     return found
+
+
+def beside_bodies(statements: Iterable[Statement]) -> set[Buffer]:
+    """Return the buffers that are touched by more than what is done with the elements of one contraction."""
+    found, inside = set[Buffer](), Counter[Buffer]()
+    for statement in statements:
+        if isinstance(statement, Loop):
+            found |= beside_bodies(statement.body)
+            inside.update(accesses([statement]).keys())
+        elif isinstance(statement, Contraction):
+            found |= accesses([replace(statement, body=[])]).keys() - (set() if statement.kept else {statement.buffer})
+            inside.update(accesses(statement.body).keys())
+        else:
+            found |= accesses([statement]).keys()
+    return found | {buffer for buffer, times in inside.items() if times > 1}
 
 
 def conflict(one: Touches, other: Touches) -> bool:

@@ -8,7 +8,7 @@ where the gradient is made.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ..core.dtypes import is_float
@@ -82,13 +82,18 @@ def _matched(contraction: Contraction, variables: dict[str, int], stores: list[S
     written = {contraction.buffer: contraction.index, **{leaf.buffer: leaf.index for leaf in leaves(contraction.body)}}
     for load in (load for store in stores for load in reads(store)):
         index = written.get(load.buffer)
-        if index is None or load.row or index.offset != load.index.offset:
+        if index is None or load.row or _without(load.index, variables) != _without(index, wanted):
             continue
-        there = {(c, wanted.get(name)): name for name, c in index.terms}
-        names = {name: there.get((c, variables.get(name))) for name, c in load.index.terms}
+        there = {(c, wanted[name]): name for name, c in index.terms if name in wanted}
+        names = {name: there.get((c, variables[name])) for name, c in load.index.terms if name in variables}
         if set(names) == set(variables) and set(names.values()) == set(wanted) and len(there) == len(wanted):
             return {name: loop_variable(str(other)) for name, other in names.items()}
     return None
+
+
+def _without(index: Index, variables: Iterable[str]) -> Index:
+    """Return where an index begins: what the loops around, and not those over some variables, make of it."""
+    return index.replace(dict.fromkeys(variables, Index()))
 
 
 def _is_right(joined: Contraction, before: int) -> bool:
@@ -134,13 +139,13 @@ def _without_temporaries(contraction: Contraction, program: Program) -> Contract
     touched = {buffer for leaf in outside for buffer in (leaf.buffer, *(load.buffer for load in reads(leaf)))}
     mine = {leaf.buffer for leaf in leaves(contraction.body)}
     for buffer in mine - touched:
-        if buffer.place == "arena" and buffer.updates is None:
+        if buffer.place in ("arena", "private") and buffer.updates is None:
             buffer.place, buffer.size = "private", 1
             body = [change_accesses(s, buffer, lambda b, _: (b, Index())) for s in contraction.body]
             contraction = replace(contraction, body=body)
     result = contraction.buffer
     seen = any(load.buffer is result for leaf in leaves(contraction.body) for load in reads(leaf))
-    needed = result in touched or result.place != "arena" or result.updates is not None
+    needed = result in touched or result.place not in ("arena", "private") or result.updates is not None
     if needed or not seen or is_cut(contraction):
         return contraction
     result.place = "private"

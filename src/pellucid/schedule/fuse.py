@@ -6,14 +6,17 @@ same pace (the same multiple of v) and what they touch in a pass fits into one s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from ..core.indices import Index, loop_variable
 from .access import Change, Touches, accesses, change_accesses, conflict, same_pace
-from .contraction import with_body
+from .contraction import is_blocked, with_body
 from .loops import (
     Buffer,
     Contraction,
+    Literal,
     Load,
     Loop,
     Program,
@@ -27,11 +30,22 @@ from .loops import (
 )
 
 MOST_MOVED = 8
+MOST_PRODUCTS = 32  # in one loop: LLVM takes more than its time for functions that are much larger
+FEWEST_PASSES = 8  # that are enough for threads to share out, so that none of their products need be shared out itself
 
 
 def fuse(statements: Sequence[Statement]) -> list[Statement]:
     """Return the statements with loops over one axis shared as far as that is right."""
-    return _place_all([], statements, {})
+    return _place_all([], [_fused_inside(s, {}) for s in statements], {})
+
+
+def _fused_inside(statement: Statement, around: dict[str, int]) -> Statement:
+    """Return a statement; within the steps of a recurrence, loops are shared as they are outside."""
+    if not isinstance(statement, Loop) or statement.mode != "steps":
+        return statement
+    inside = {**around, statement.variable: statement.extent}
+    body = [_fused_inside(s, inside) for s in statement.body]
+    return replace(statement, body=_place_all([], body, inside))
 
 
 def _place_all(into: list[Statement], statements: Iterable[Statement], outer: dict[str, int]) -> list[Statement]:
@@ -48,11 +62,11 @@ def _place(into: list[Statement], touched: list[Touches], new: Statement, outer:
     """
     touches = accesses([new])
     position, early, ahead = len(into), _moves_early(new), list[int]()
+    among = bool(outer) and any(isinstance(s, Contraction) for s in (new, *into))
     for k in reversed(range(len(into))):
         blocked = any(conflict(touched[k], touched[other]) for other in ahead)
-        common = touched[k].keys() & touches.keys()
-        gains = early or any(b.size > 1 for b in common)  # else each may run in the order of its own memory
-        fused = None if blocked or not gains else _fused(into[k], touched[k], new, early, outer)
+        gains = not blocked and _gains(into[k], touched[k], new, touches, among, bool(outer) or k == len(into) - 1)
+        fused = _fused(into[k], touched[k], new, early, outer) if gains else None
         if fused is not None:
             into[k], touched[k] = fused, accesses([fused])
             order = [*reversed(ahead), *(j for j in range(k, len(into)) if j not in ahead)]
@@ -64,17 +78,47 @@ def _place(into: list[Statement], touched: list[Touches], new: Statement, outer:
                 break  # a single number, such as a count of steps, may be stored for good earlier
         elif not ahead:
             position = k
-    if not early:
+    if not early or _is_batch(new) or (among and position == 0):
         position = len(into)
     into.insert(position, new)
     touched.insert(position, touches)
+
+
+def _gains(old: Statement, first: Touches, new: Statement, second: Touches, among: bool, near: bool) -> bool:
+    """Whether a loop for two statements is better than one for each.
+
+    What products make is large, and to be used up soon: near them, and far away from where products are to join others,
+    only statements of which one needs the other become one.
+
+    Args:
+        among: whether there are products beside the statements.
+        near: whether nothing else comes between them.
+    """
+    batch = _is_batch(new)
+    if among or (batch and not near):
+        fills = all(isinstance(leaf, Store) and isinstance(leaf.value, Literal) for leaf in leaves([new]))
+        return fills or conflict(first, second)
+    if batch:
+        return _is_batch(old)
+    # unless they have an array in common, or may come early, each may run in the order of its own memory
+    return _moves_early(new) or any(b.size > 1 for b in first.keys() & second.keys())
 
 
 def _fused(old: Statement, touched: Touches, new: Statement, early: bool, outer: dict[str, int]) -> Statement | None:
     """Return one statement of two, or None where they may not be one; ``touched`` is what the old one touches."""
     if isinstance(old, Contraction):
         return with_body(old, new)
-    if not (isinstance(old, Loop) and isinstance(new, Loop) and _same_axis(old, new) and early <= _moves_early(old)):
+    if not (isinstance(old, Loop) and isinstance(new, Loop) and _same_axis(old, new)) or "steps" in (
+        old.mode,
+        new.mode,
+    ):
+        return None
+    passes = _passes([old, new])
+    if passes * math.prod(outer.values()) < FEWEST_PASSES:
+        return None
+    if passes != math.inf and sum(isinstance(leaf, Contraction) for leaf in leaves([old, new])) > MOST_PRODUCTS:
+        return None
+    if early and not _moves_early(old) and (passes == math.inf or _updates(old)):
         return None
     renamed = replace_variables(new, {new.variable: loop_variable(old.variable)})
     assert isinstance(renamed, Loop)
@@ -82,6 +126,26 @@ def _fused(old: Statement, touched: Touches, new: Statement, early: bool, outer:
         return None
     body = _place_all(list(old.body), renamed.body, {**outer, old.variable: old.extent})
     return Loop(old.variable, old.extent, body)
+
+
+def _is_batch(statement: Statement) -> bool:
+    """Whether a statement is a loop around products: what they make is best made right before it is needed."""
+    inside = leaves([statement]) if isinstance(statement, Loop) else ()
+    return any(isinstance(leaf, Contraction) and is_blocked(leaf) for leaf in inside)
+
+
+def _updates(statement: Statement) -> bool:
+    return any(leaf.buffer.updates is not None for leaf in leaves([statement]))
+
+
+def _passes(loops: Sequence[Loop]) -> float:
+    """Return how often the products in loops that are to be one are done; for small ones it does not matter."""
+    if not any(map(_is_batch, loops)):
+        return math.inf
+    times, body = 1, list[Statement](loops[-1:])
+    while len(body) == 1 and isinstance(body[0], Loop):
+        times, body = times * body[0].extent, body[0].body
+    return times
 
 
 def _same_axis(old: Loop, new: Loop) -> bool:

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 from ..core.dtypes import is_float
 from ..core.expression import Expression, Parameter
-from ..core.indices import Index
+from ..core.indices import Index, loop_variable
 from ..core.traversal import topological, users
+from ..operations.recurrence import Loop, inside, is_recurrence, loop_key, loop_of, scopes, step_variable
 from ..operations.source import is_constant, scalar_value
 from ..step import Step
 from .axes import Axis, AxisClasses, reshape_groups
@@ -26,6 +27,32 @@ READ_IN_PLACE = 1 << 22
 MEMORY = ("variable", "parameter", "constant")
 
 
+class Recurrence:
+    """Where the values of a recurrence lie.
+
+    Attributes:
+        loop: its parts.
+        time: the variable that counts its steps.
+        row: the row of its sequences that a step reads.
+    """
+
+    def __init__(self, loop: Loop, number: int) -> None:
+        self.loop, self.time = loop, f"time{number}"
+        assert isinstance(loop.length, int)
+        self.length = loop.length
+        step = loop_variable(self.time)
+        self.row = step * -1 + (loop.length - 1) if loop.reverse else step
+        self.body = set(inside(loop).body)
+
+    def before(self, size: int) -> Index:
+        """Return where a history of values of some size has the one before a step."""
+        return (self.row + int(self.loop.reverse)) * size
+
+    def after(self, size: int) -> Index:
+        """Return where a history of values of some size has the one after a step."""
+        return (self.row + int(not self.loop.reverse)) * size
+
+
 class Layout:
     """What of a step is stored, and how it lies in memory."""
 
@@ -33,13 +60,21 @@ class Layout:
         self.step, self.parameters = step, parameters
         self.order = topological(step.roots)
         self.readers = users(self.order)
+        self.scopes = scopes(self.order)
+        self.loops = {loop_key(n): Recurrence(loop_of(n), k) for k, n in enumerate(self.order) if is_recurrence(n)}
+        self.roots = {*step.roots, *(root for r in self.loops.values() for root in r.loop.roots)}
+        self.rows = {
+            v: (r, s) for r in self.loops.values() for v, s in zip(r.loop.current, r.loop.sequences, strict=True)
+        }
         self.classes = AxisClasses(self.order)
         self.rank = self._rank_classes()
         self.views = {n for n in self.order if is_reshape(n) and not is_affine(n)}
         self.drawn: dict[Expression, bool] = {}
+        self.summed = {n for n in self.order if self._is_summed(n)}
         self.stored = self._choose_stored()
         self.buffers: dict[Expression, Buffer] = {}
         self.layouts: dict[Expression, tuple[int, ...]] = {}
+        self.origins: dict[Expression, Index] = {}  # where in its buffer an expression begins, if not at the start
         self.padded = {n: p for n in self.order if (p := self._padded_copy(n)) is not None}
         self.invariant = self._find_invariant()
 
@@ -49,12 +84,33 @@ class Layout:
         for current in self.order:
             if count(current) == 1 and all(i in numbers for i in current.inputs):
                 numbers.add(current)
-        return sorted(self.order, key=lambda current: current not in numbers)
+        late = self._late()
+        return sorted(self.order, key=lambda current: (current not in numbers, late[current]))
+
+    def _late(self) -> dict[Expression, float]:
+        """Return where in the order each expression comes: batches of products right before what first reads them.
+
+        With them comes what is made of them element by element, such as probabilities of scores. What may be computed
+        late is not in memory meanwhile.
+        """
+        places: dict[Expression, float] = {n: float(k) for k, n in enumerate(self.order)}
+        moving: set[Expression] = set()
+        for current in self.order:
+            product = current.operation.kind == "product" and current.ndim > 2
+            made = current.operation.kind == "elementwise" and any(i in moving for i in current.inputs)
+            if product or made:
+                moving.add(current)
+        for current in reversed(self.order):
+            readers = self.readers[current]
+            if current in moving and readers:
+                first = min(readers, key=places.__getitem__)
+                places[current] = math.nextafter(places[first], -math.inf)
+        return places
 
     # what is stored
 
     def _choose_stored(self) -> set[Expression]:
-        roots = set(self.step.roots)
+        roots = self.roots
         stored: set[Expression] = set()
         depth: dict[Expression, int] = {}
         costly: dict[Expression, bool] = {}  # whether what is computed where it is read has an expensive part
@@ -68,28 +124,50 @@ class Layout:
                 stored.add(current)
         for current in self.order:  # what must be found in memory by its readers
             if current in self.views or current.operation.kind == "indexing":
-                stored.update({current.inputs[0]} - self.views)
+                stored.update({self._row_of(current.inputs[0])} - self.views)
             elif current.operation.kind in ("product", "convolution"):
                 behind = [self._memory_behind(operand) for operand in current.inputs]
                 stored.update(base for base in behind if not is_inline_source(base))
-        return stored - self.views
+        return {n for n in stored - self.views if n.operation is not step_variable}
+
+    def _row_of(self, current: Expression) -> Expression:
+        """Return the sequence that something is the current row of, or else itself."""
+        while current in self.rows:
+            current = self.rows[current][1]
+        return current
 
     def _must_store(self, current: Expression, roots: set[Expression], costly: bool) -> bool:
         operation = current.operation
-        if current in self.views:
+        if current in self.views or current in self.summed:
             return False  # a view: its input is stored
         if current in roots and operation.kind != "source":
             return True
         if operation.kind in ("source", "movement"):
             memory = operation.name in MEMORY and not is_inline_source(current)
             return memory or bool(operation.write) or self._is_copied_anyway(current)
-        if operation.kind in ("reduction", "product", "convolution") or operation.name == "scatter_add":
+        if operation.kind in ("reduction", "product", "convolution", "loop") or operation.name == "scatter_add":
             return True
         if self._is_read_in_place(current) or self._is_drawn(current):
             return False
         readers = self.readers[current]
+        if any(r.operation.kind == "loop" for r in readers):
+            return True
         wider = any(count(r) > count(current) for r in readers if r.operation.kind != "reduction")
         return len(readers) > 1 and not _is_trivial(current) or (wider and costly)
+
+    def _is_summed(self, current: Expression) -> bool:
+        """Whether it is a batch of products of which only the sum is needed: that is one product of more steps."""
+        readers = self.readers[current]
+        if current.operation.kind != "product" or current in self.roots or len(readers) != 1:
+            return False
+        (reader,) = readers
+        batch = set(range(current.ndim - 2))
+        return (
+            reader.operation.name == "sum"
+            and batch >= set(reader.attribute("axes"))
+            and is_float(current.dtype)
+            and not self.is_nested(product_axes(current))
+        )
 
     def _is_copied_anyway(self, current: Expression) -> bool:
         """Whether it is a piece of something that is copied into a border of zeros, and read by others as well.
@@ -132,8 +210,8 @@ class Layout:
 
     def _memory_behind(self, operand: Expression) -> Expression:
         """What an operand of a product is a view of, through movements that are only strides, or picked rows."""
-        while operand.operation.read or (is_reshape(operand) and is_affine(operand)):
-            (operand,) = operand.inputs
+        while operand in self.rows or operand.operation.read or (is_reshape(operand) and is_affine(operand)):
+            operand = self.rows[operand][1] if operand in self.rows else operand.inputs[0]
         return operand.inputs[1] if self._is_read_in_place(operand) else operand
 
     def _find_invariant(self) -> set[Expression]:
@@ -143,6 +221,7 @@ class Layout:
         worth: set[Expression] = set()
         for current in self.order:
             source = current.operation.kind == "source" and not isinstance(current, Parameter)
+            source = source and current.operation is not step_variable
             inner = current.inputs and all(i in fixed for i in current.inputs) and current.operation.kind != "random"
             if current in roots:
                 continue  # stored anew at every step, and with it what reads it
@@ -163,7 +242,7 @@ class Layout:
         elif current.operation.name == "variable":
             number = current.attribute("token")
             self._buffer(current, Buffer(current.name or f"input{number}", current.dtype, size, "input", number))
-        elif current not in self.stored or current in self.padded:
+        elif current not in self.stored or current in self.padded or current in self.buffers:
             return
         elif is_constant(current):
             self._buffer(current, Buffer(name, current.dtype, size, "constant", data=current.attribute("data")))
@@ -180,8 +259,8 @@ class Layout:
 
     def _padded_copy(self, current: Expression) -> Expression | None:
         """Return the copy with a border of zeros that something is stored inside of, where others read it as well."""
-        if current not in self.stored or current.operation.kind == "source":
-            return None
+        if current not in self.stored or current.operation.kind in ("source", "loop") or current in self.scopes:
+            return None  # what steps of a recurrence make lies where these put it
         return self._border_copy(current)
 
     def _border_copy(self, current: Expression) -> Expression | None:
@@ -191,7 +270,7 @@ class Layout:
             return None
         (copy,) = pads
         viewed = any(r in self.views or r.operation.kind == "indexing" for r in self.readers[current])
-        if viewed or current in self.step.roots or copy in self.step.roots or copy.attribute("value") != 0:
+        if viewed or current in self.roots or copy in self.roots or copy.attribute("value") != 0:
             return None
         return copy
 
@@ -202,6 +281,58 @@ class Layout:
             if copy is not None:
                 self.buffers[current] = self.buffers[copy]
                 self.layouts[current] = self.layouts[copy]
+
+    # recurrences
+
+    def _declare_loop(self, recurrence: Recurrence) -> None:
+        """Decide where what a recurrence carries and returns lies: the steps write it where it is read afterwards."""
+        loop = recurrence.loop
+        used = {n.attribute("result"): n for n in self.order if is_recurrence(n) and loop_of(n) == loop}
+        carries, outputs = len(loop.initial), len(loop.outputs)
+        histories = {k for k in range(carries) if carries + outputs + k in used}
+        for k, root in enumerate(loop.outputs):
+            if carries + k in used:
+                histories.update(j for j in range(carries) if root in (loop.new[j], loop.carried[j]))
+        for k in range(carries):
+            self._declare_carry(recurrence, k, k in histories, used)
+        for k, root in enumerate(loop.outputs):
+            result = used.get(carries + k)
+            if result is None or result in self.buffers:
+                continue
+            self._buffer(result, Buffer(root.name or f"stack{len(self.buffers)}", result.dtype, count(result), "arena"))
+            if root in self.stored and root in recurrence.body and root not in self.buffers:
+                self._lie_in(root, result, recurrence.row * count(root))
+
+    def _declare_carry(self, recurrence: Recurrence, k: int, history: bool, used: dict[int, Expression]) -> None:
+        loop, variable = recurrence.loop, recurrence.loop.carried[k]
+        size, last = count(variable), used.get(k)
+        name = variable.name or f"carry{len(self.buffers)}"
+        buffer = Buffer(name, variable.dtype, size * (recurrence.length + 1 if history else 1), "arena", holds=variable)
+        self._lie(variable, buffer, recurrence.before(size) if history else Index())
+        if last is not None:
+            end = 0 if loop.reverse or not history else recurrence.length * size
+            self._lie(last, buffer, Index() + end)
+        if not history:
+            return
+        new, carries = loop.new[k], len(loop.initial)
+        if new in self.stored and new in recurrence.body and new not in self.buffers:
+            self._lie(new, buffer, recurrence.after(size))
+        whole = used.get(carries + len(loop.outputs) + k)
+        if whole is not None:
+            self._lie(whole, buffer, Index())
+        for j, root in enumerate(loop.outputs):
+            result = used.get(carries + j)
+            if result is not None and result not in self.buffers and root in (new, variable):
+                later = (root is not variable) != loop.reverse
+                self._lie(result, buffer, Index() + size * later)
+
+    def _lie(self, current: Expression, buffer: Buffer, origin: Index) -> None:
+        """Let an expression lie in a buffer, row after row, from a place on."""
+        self.buffers[current], self.layouts[current], self.origins[current] = buffer, row_major(current), origin
+
+    def _lie_in(self, current: Expression, whole: Expression, origin: Index) -> None:
+        """Let an expression lie within another, from a place on."""
+        self._lie(current, self.buffers[whole], origin)
 
     def _declare_parameter(self, parameter: Parameter) -> None:
         number = self.parameters.index(parameter)
@@ -217,9 +348,11 @@ class Layout:
         """Row-major strides; in the arena with the outermost loop's axis first, so that a pass owns a piece."""
         order = list(range(current.ndim))
         readers = self.readers.get(current, ())
-        viewed = any(r in self.views or r.operation.kind == "indexing" for r in readers)
+        if is_recurrence(current) or current in self.scopes:
+            return row_major(current)
+        viewed = any(r in self.views or r.operation.kind in ("indexing", "loop") for r in readers)
         whole = any(self._is_heavy(r) for r in (current, *readers))
-        if buffer.place == "arena" and not (viewed or whole) and order and current not in self.step.roots:
+        if buffer.place == "arena" and not (viewed or whole) and order and current not in self.roots:
             first = min(order, key=lambda k: (self._rank((current, k)), k))
             order.remove(first)
             order.insert(0, first)
@@ -231,6 +364,7 @@ class Layout:
 
     def _is_heavy(self, current: Expression) -> bool:
         """Whether it is a convolution or a product in loops of its own, which go through memory row by row."""
+        current = current.inputs[0] if current.inputs and current.inputs[0] in self.summed else current
         kind = current.operation.kind
         return kind == "convolution" or (kind == "product" and not self.is_nested(product_axes(current)))
 

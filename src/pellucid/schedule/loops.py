@@ -1,7 +1,7 @@
 """The loop IR, whole, on one page.
 
     Program   = buffers · once: Statement*  · each: Statement*        (once a call; once a step)
-    Statement = Loop(variable, extent, body: Statement*, mode)        mode: serial | unrolled | vector | parts
+    Statement = Loop(variable, extent, body: Statement*, mode)        mode: serial | unrolled | vector | parts | steps
               | Store(buffer, index, value)                           buffer[index] = value
               | Reduce(operation, buffer, index, value)               buffer[index] = operation(buffer[index], value)
               | Contraction(rows, columns, shared, left, right,       buffer[m, n] = Σₖ left[m, k] · right[k, n], for
@@ -33,7 +33,7 @@ from ..core.indices import Index
 from ..core.operation import Attributes, Operation
 
 Place = OneOf["input", "parameter", "constant", "output", "arena", "private"]
-Mode = OneOf["serial", "unrolled", "vector", "parts"]
+Mode = OneOf["serial", "unrolled", "vector", "parts", "steps"]
 
 
 @dataclass(eq=False, repr=False)
@@ -122,7 +122,11 @@ Value = Load | Apply | Literal | Position | Draw
 
 @dataclass(eq=False, repr=False)
 class Loop:
-    """``extent`` passes of a body, the variable counting from 0; ``parallel`` if threads share the passes out."""
+    """``extent`` passes of a body, the variable counting from 0; ``parallel`` if threads share the passes out.
+
+    The passes of ``steps`` follow each other: they are the steps of a recurrence, and what stands in its body is done
+    as if it were outermost.
+    """
 
     variable: str
     extent: int

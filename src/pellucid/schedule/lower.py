@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..core.errors import InternalError
 from ..core.expression import Expression, Parameter
 from ..core.indices import Index, loop_variable
 from ..core.operation import operations
+from ..operations.recurrence import Loop as LoopOverTime
+from ..operations.recurrence import is_recurrence, loop_key
 from ..operations.source import scalar_value
 from ..step import Step
 from .axes import Axis, reshape_groups
 from .contraction import is_blocked
 from .convolve import Windows
-from .layout import MEMORY, Layout, count, int_size, is_affine, is_reshape, linear, product_axes, row_major
+from .layout import MEMORY, Layout, Recurrence, count, int_size, is_affine, is_reshape, linear, product_axes, row_major
 from .loops import Apply, Buffer, Contraction, Draw, Literal, Load, Loop, Position, Reduce, Row, Statement, Store, Value
 
 LARGEST_WINDOW = 16
@@ -38,15 +41,86 @@ class Lowering(Layout):
         """Make every buffer and statement."""
         for parameter, _ in self.step.updates:
             self._declare_parameter(parameter)
+        for recurrence in self.loops.values():
+            self._declare_loop(recurrence)
         for current in self.order:
             self._declare(current)
         self._share_memory()
-        roots = set(self.step.roots)
-        for current in self._numbers_first():
-            if current in self.stored and current.operation.name not in MEMORY:
+        roots, done = set(self.step.roots), set[Recurrence]()
+        order = self._numbers_first()
+        for current in order:
+            if current in self.stored and current.operation.name not in MEMORY and current not in self.scopes:
                 into = self.once if current in self.invariant and current not in roots else self.each
-                into.extend(self._define(current))
+                into.extend(self._defined(current, order, done))
         self._finish_roots()
+
+    def _defined(self, current: Expression, order: Sequence[Expression], done: set[Recurrence]) -> list[Statement]:
+        """Return the statements that make an expression; those of a recurrence make all of its results."""
+        if not is_recurrence(current):
+            return self._define(current)
+        recurrence = self.loops[loop_key(current)]
+        if recurrence in done:
+            return []
+        done.add(recurrence)
+        return self._steps(recurrence, order, done)
+
+    def _steps(self, recurrence: Recurrence, order: Sequence[Expression], done: set[Recurrence]) -> list[Statement]:
+        """Return what begins a recurrence, and the loop over its steps."""
+        loop = recurrence.loop
+        begin: list[Statement] = []
+        for variable, value in zip(loop.carried, loop.initial, strict=True):
+            start = {recurrence.time: Index()}
+            begin.extend(self._copied(value, self.buffers[variable], self.origins[variable].replace(start)))
+        body: list[Statement] = []
+        for current in order:
+            if current in recurrence.body and current in self.stored:
+                body.extend(self._defined(current, order, done))
+        return [*begin, Loop(recurrence.time, recurrence.length, [*body, *self._step_ends(recurrence)], "steps")]
+
+    def _step_ends(self, recurrence: Recurrence) -> list[Statement]:
+        """Return what a step does last: what it made is put where the next step, or whoever reads it, finds it."""
+        loop = recurrence.loop
+        results: list[Statement] = []
+        carries = len(loop.initial)
+        for k, root in enumerate(loop.outputs):
+            stack = self._result(loop, carries + k)
+            if stack is not None and not self._lies_there(root, stack, recurrence.row * count(root)):
+                origin = self.origins.get(stack, Index()) + recurrence.row * count(root)
+                results.extend(self._copied(root, self.buffers[stack], origin))
+        return [*results, *self._carry_on(recurrence)]
+
+    def _carry_on(self, recurrence: Recurrence) -> list[Statement]:
+        loop = recurrence.loop
+        early: list[Statement] = []
+        late: list[Statement] = []
+        for variable, new in zip(loop.carried, loop.new, strict=True):
+            buffer, size = self.buffers[variable], count(variable)
+            history = bool(self.origins[variable].terms)
+            target = recurrence.after(size) if history else Index()
+            if (self.buffers.get(new), self.origins.get(new)) == (buffer, target):
+                continue
+            if history or new not in loop.carried:
+                late.extend(self._copied(new, buffer, target))
+            else:  # a value that another one takes the place of at the same time
+                copy = Buffer(f"old {self.buffers[new]}", buffer.dtype, size, "arena", holds=new)
+                early.extend(self._copied(new, copy, Index()))
+                late.extend(self._moved(copy, buffer, new))
+        return [*early, *late]
+
+    def _moved(self, source: Buffer, target: Buffer, current: Expression) -> list[Statement]:
+        indices, loops = self._loops([(current, k) for k in range(current.ndim)])
+        at = linear(indices, row_major(current))
+        return self._nest(loops, [Store(target, at, Load(source, at))])
+
+    def _result(self, loop: LoopOverTime, number: int) -> Expression | None:
+        """Return a result of a recurrence, if anybody reads it."""
+        result = loop.node(number)
+        return result if result in self.readers else None
+
+    def _lies_there(self, root: Expression, stack: Expression, row: Index) -> bool:
+        """Whether what a step returns is made in its place already."""
+        origin = self.origins.get(stack, Index()) + row
+        return (self.buffers.get(root), self.origins.get(root, Index())) == (self.buffers[stack], origin)
 
     # statements
 
@@ -106,6 +180,8 @@ class Lowering(Layout):
     def _reduction(self, current: Expression) -> list[Statement]:
         (operand,) = current.inputs
         assert current.operation.identity is not None
+        if operand in self.summed:
+            return self._product(operand, current)
         indices, loops = self._loops([(operand, k) for k in range(operand.ndim)])
         kept = tuple(i for k, i in enumerate(indices) if k not in current.attribute("axes"))
         value = self.value(operand, indices)
@@ -123,24 +199,43 @@ class Lowering(Layout):
         inside = operand.ndim - 1 not in [axis for _, axis in axes]
         return inside and math.prod(sizes) <= LARGEST_WINDOW and operand.ndim > 2 and int_size(operand.shape[-1]) >= 8
 
-    def _product(self, current: Expression) -> list[Statement]:
+    def _product(self, current: Expression, total: Expression | None = None) -> list[Statement]:
+        """Return the loops of a product, or of its sum over some batch axes."""
         left, right = current.inputs
         axes = product_axes(current)
         indices, loops = self._loops(axes)
         outer, (m, n, k) = indices[:-3], indices[-3:]
         x = self.value(left, (*outer, *((k, m) if current.attribute("transpose_left") else (m, k))))
         y = self.value(right, (*outer, *((n, k) if current.attribute("transpose_right") else (k, n))))
-        target, at = self.buffers[current], self._at(current, (*outer, m, n))
-        extents = [loop.extent for _, loop in loops]
-        if self.is_nested(axes) or not (isinstance(x, Load) and isinstance(y, Load)):
-            term = Apply(operations["multiply"], (x, y), (), current.dtype)
-            body = Reduce(operations["sum"], target, at, term)
-            order = sorted(loops, key=lambda pair: -pair[1].extent)
-            return [*self._fill(current, 0), *self._nest(order, [body])]
-        if 0 in extents:
-            return self._fill(current, 0)
-        rows, columns, shared = (((loop.variable, loop.extent),) for _, loop in loops[-3:])
-        return self._nest(loops[:-3], [Contraction(rows, columns, shared, x, y, target, at)])
+        result, over = (current, ()) if total is None else (total, total.attribute("axes"))
+        target, at = self.buffers[result], self._at(result, (*(i for a, i in enumerate(outer) if a not in over), m, n))
+        if isinstance(x, Load) and isinstance(y, Load) and not self.is_nested(axes):
+            if any(loop.extent == 0 for _, loop in loops):
+                return self._fill(result, 0)
+            rows, columns, shared = (_axes(pair) for pair in loops[-3:])
+            product = Contraction(rows, columns, shared, x, y, target, at)
+            found = self._of_whole_batch(product, loops[:-3], over)
+            if found is not None:
+                return found
+        term = Apply(operations["multiply"], (x, y), (), current.dtype)
+        order = sorted(loops, key=lambda pair: -pair[1].extent)
+        return [*self._fill(result, 0), *self._nest(order, [Reduce(operations["sum"], target, at, term)])]
+
+    def _of_whole_batch(
+        self, product: Contraction, batch: list[tuple[int, Loop]], over: Sequence[int]
+    ) -> list[Statement] | None:
+        """Return the loops around a product: those that it can have inside are none; None if it cannot be summed.
+
+        Where all of a batch meet one right operand, they are rows of one product; what is summed are more steps.
+        """
+        summed = [pair for axis, pair in enumerate(batch) if axis in over]
+        met = product.right.index.variables
+        more = [pair for axis, pair in enumerate(batch) if axis not in over and pair[1].variable not in met]
+        rows, shared = (*_axes(*more), *product.rows), (*_axes(*summed), *product.shared)
+        whole = replace(product, rows=rows, shared=shared)
+        if is_blocked(whole):
+            return self._nest([pair for pair in batch if pair not in summed and pair not in more], [whole])
+        return None if summed else self._nest(batch, [product])
 
     def _convolution(self, current: Expression) -> list[Statement]:
         first, second = current.inputs
@@ -228,9 +323,14 @@ class Lowering(Layout):
                 self._copy(new, buffer)
 
     def _copy(self, source: Expression, target: Buffer) -> None:
+        target.holds = source
+        self.each.extend(self._copied(source, target, Index()))
+
+    def _copied(self, source: Expression, target: Buffer, origin: Index) -> list[Statement]:
+        """Return the loops that put an expression into a buffer, row after row, from a place on."""
         indices, loops = self._loops([(source, k) for k in range(source.ndim)])
-        at, target.holds = linear(indices, row_major(source)), source
-        self.each.extend(self._nest(loops, [Store(target, at, self.value(source, indices))]))
+        at = origin + linear(indices, row_major(source))
+        return self._nest(loops, [Store(target, at, self.value(source, indices))])
 
     # values
 
@@ -239,13 +339,16 @@ class Lowering(Layout):
         if copy is not None:
             widths = copy.attribute("widths")
             return self._at(copy, [i + int_size(before) for i, (before, _) in zip(indices, widths, strict=True)])
-        return linear(indices, self.layouts[current])
+        return linear(indices, self.layouts[current]) + self.origins.get(current, Index())
 
     def value(self, current: Expression, indices: tuple[Index, ...], define: bool = False) -> Value:
         """Return what an element of an expression is, at these indices."""
         operation, attributes = current.operation, dict(current.attributes)
         if current in self.buffers and not define:
             return Load(self.buffers[current], self._at(current, indices))
+        if current in self.rows:
+            recurrence, sequence = self.rows[current]
+            return self.value(sequence, (recurrence.row, *indices))
         if operation.kind == "source":
             return self._source_value(current, indices)
         if operation.kind == "random":
@@ -279,9 +382,13 @@ class Lowering(Layout):
         row = self.value(rows, indices[: rows.ndim])
         base = self.value(table, (Index(), *indices[rows.ndim :]))
         assert isinstance(base, Load) and base.row is None
-        return Load(
-            base.buffer, base.index, Row(row, self.layouts.get(table, row_major(table))[0], int_size(table.shape[0]))
-        )
+        return Load(base.buffer, base.index, Row(row, self._strides_of(table)[0], int_size(table.shape[0])))
+
+    def _strides_of(self, current: Expression) -> tuple[int, ...]:
+        """Return how far apart in memory the elements along each axis of something stored are."""
+        if current in self.rows:
+            return self._strides_of(self.rows[current][1])[1:]
+        return self.layouts.get(current, row_major(current))
 
     def _viewed(self, current: Expression, indices: tuple[Index, ...]) -> Value:
         """An element of a reshape. An axis that splits is an index; axes that merge are one stretch of memory."""
@@ -297,11 +404,16 @@ class Lowering(Layout):
             return self.value(operand, tuple(inner))
         base = self.value(operand, tuple(inner))
         assert isinstance(base, Load)
-        strides = self.layouts.get(operand, row_major(operand))
+        strides = self._strides_of(operand)
         index = base.index
         for old, position in merged:
             index = index + position * strides[old[-1]]
         return Load(base.buffer, index, base.row)
+
+
+def _axes(*ranked: tuple[int, Loop]) -> tuple[tuple[str, int], ...]:
+    """Return the axes of loops as a contraction has them."""
+    return tuple((loop.variable, loop.extent) for _, loop in ranked)
 
 
 def _along(indices: Sequence[Index], axes: Sequence[int], shape: Sequence[int]) -> Index:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.errors import InternalError
 from ..core.indices import Index, loop_variable
-from .access import accesses
+from .access import accesses, beside_bodies
 from .loops import (
     Buffer,
     Clip,
@@ -28,6 +28,7 @@ from .loops import (
 
 LINE = 64
 WIDEST_PACKED = 64
+SMALLEST_PLACED = 1024  # bytes of what a pass keeps for itself that are no longer put on the stack
 
 
 def pack_inputs(program: Program) -> None:
@@ -86,6 +87,34 @@ def plan_arena(program: Program) -> None:
     for buffer in kept:
         if buffer.place == "arena":
             lives[buffer] = (-1, len(program.each))
+    program.arena, program.arena_bytes = _places(lives)
+    program.buffers = [b for b in program.buffers if b.place != "arena" or b in program.arena]
+
+
+def plan_private(loop: Loop) -> tuple[dict[Buffer, int], int]:
+    """Return a place for each array that one pass of a loop keeps for itself, and how many bytes all of them take.
+
+    What its statements need one after the other may share memory. It is of the thread's own, and so what is made and
+    used up in one pass stays in a cache that is near.
+    """
+    body, variables = loop.body, {loop.variable}
+    while len(body) == 1 and isinstance(body[0], Loop):
+        variables.add(body[0].variable)
+        body = body[0].body
+    wanted = {b for b in beside_bodies([loop]) if b.place == "private" and room(b) >= SMALLEST_PLACED}
+    lives: dict[Buffer, tuple[int, int]] = {}
+    for position, statement in enumerate(body):
+        for buffer, touches in accesses([statement]).items():
+            if buffer in wanted:
+                kept = any(t.index and variables & set(t.index.variables) for t in touches)
+                first = 0 if kept else lives.get(buffer, (position, 0))[0]
+                lives[buffer] = (first, len(body) if kept else position)
+    return _places(lives)
+
+
+def _places(lives: dict[Buffer, tuple[int, int]]) -> tuple[dict[Buffer, int], int]:
+    """Return where each buffer begins in one block of memory, and its size; lives are (first, last) statements."""
+    places: dict[Buffer, int] = {}
     placed: list[tuple[int, int, tuple[int, int]]] = []
     for buffer in sorted(lives, key=lambda b: (-room(b), lives[b], b.name)):
         start, end = lives[buffer]
@@ -94,9 +123,8 @@ def plan_arena(program: Program) -> None:
             if first <= end and start <= last and low < offset + room(buffer) and offset < high:
                 offset = high
         placed.append((offset, offset + room(buffer), (start, end)))
-        program.arena[buffer] = offset
-    program.arena_bytes = max((high for _, high, _ in placed), default=0)
-    program.buffers = [b for b in program.buffers if b.place != "arena" or b in program.arena]
+        places[buffer] = offset
+    return places, max((high for _, high, _ in placed), default=0)
 
 
 def room(buffer: Buffer) -> int:

@@ -28,7 +28,9 @@ def make_private(statements: list[Statement], shared: set[Buffer]) -> list[State
     for position, statement in enumerate(statements):
         others = set().union(*(t.keys() for k, t in enumerate(touched) if k != position)) | shared
         mine = [b for b in touched[position] if b.place == "arena" and b.updates is None and b not in others]
-        if isinstance(statement, Loop):
+        if isinstance(statement, Loop) and statement.mode == "steps":
+            statement = replace(statement, body=make_private(statement.body, others))
+        elif isinstance(statement, Loop):
             sizes = extents([statement])
             for buffer in mine:
                 statement = _shrink(statement, buffer, sizes)
@@ -42,7 +44,7 @@ def narrow(statements: Sequence[Statement]) -> list[Statement]:
 
 
 def _narrowed_if_lanes(loop: Loop) -> Loop:
-    if loop.mode == "parts":
+    if loop.mode in ("parts", "steps"):
         return replace(loop, body=narrow(loop.body))
     return _narrowed(loop, set()) if loop.mode == "vector" else loop
 

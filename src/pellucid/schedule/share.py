@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from ..core.indices import Index, loop_variable
 from ..core.operation import Operation
-from .access import Access, Change, Touches, accesses, change_accesses, conflict, same_pace
+from .access import Change, Touches, accesses, change_accesses, conflict, same_pace
 from .contraction import is_blocked
 from .loops import (
     Buffer,
@@ -52,7 +52,20 @@ def share_out(program: Program) -> None:
 
 def is_shared_out(statement: Statement) -> bool:
     """Whether every thread runs a part of a statement (otherwise the first thread runs all of it)."""
-    return (isinstance(statement, Loop) and statement.parallel) or _shares_itself(statement)
+    if isinstance(statement, Loop) and statement.mode == "steps":
+        return any(map(is_shared_out, statement.body))
+    return any(loop.parallel for loop in _nest(statement)) or _shares_itself(statement)
+
+
+def _nest(statement: Statement) -> list[Loop]:
+    """Return the loops right inside each other that a statement is."""
+    found = list[Loop]()
+    while isinstance(statement, Loop):
+        found.append(statement)
+        if len(statement.body) != 1:
+            break
+        (statement,) = statement.body
+    return found
 
 
 def phases(statements: Sequence[Statement], program: Program) -> Iterator[tuple[bool, Statement]]:
@@ -96,42 +109,59 @@ def _work(statement: Statement) -> int:
     return math.prod(n for _, n in statement.axes) if isinstance(statement, Contraction) else 1
 
 
-def _shared(statement: Statement) -> Statement:
-    if not isinstance(statement, Loop) or _work(statement) < SHARED_WORK or not _is_safe(statement):
+def _shared(statement: Statement, steps: tuple[str, ...] = ()) -> Statement:
+    """Return a statement, shared out where it may be; ``steps`` are the variables of the recurrences around it."""
+    if isinstance(statement, Loop) and statement.mode == "steps":
+        return replace(statement, body=[_shared(s, (*steps, statement.variable)) for s in statement.body])
+    if not isinstance(statement, Loop) or _work(statement) < SHARED_WORK:
         return statement
-    return replace(statement, mode="serial" if statement.mode == "unrolled" else statement.mode, parallel=True)
+    if _shares_itself(statement) or not _is_safe(statement, steps):
+        return statement
+    return _with_parallel(statement, _longest(statement, steps))
 
 
-def _is_safe(loop: Loop) -> bool:
-    """Whether no pass touches what another pass writes, and no statement inside shares itself out."""
-    if any(_shares_itself(leaf) for leaf in leaves(loop.body)):
-        return False
+def _longest(loop: Loop, steps: tuple[str, ...]) -> Loop:
+    """Return which of loops around products, right inside each other, has most passes to share out."""
+    best, around = loop, list[Loop]()
+    for inner in _nest(loop) if any(isinstance(leaf, Contraction) for leaf in leaves([loop])) else ():
+        outer = (*steps, *(o.variable for o in around))
+        if inner.extent > best.extent and all(_is_safe(o, steps) for o in around) and _is_safe(inner, outer):
+            best = inner
+        around.append(inner)
+    return best
+
+
+def _with_parallel(loop: Loop, best: Loop) -> Loop:
+    if loop is best:
+        return replace(loop, mode="serial" if loop.mode == "unrolled" else loop.mode, parallel=True)
+    (inner,) = loop.body
+    assert isinstance(inner, Loop)
+    return replace(loop, body=[_with_parallel(inner, best)])
+
+
+def _is_safe(loop: Loop, outer: Sequence[str] = ()) -> bool:
+    """Whether no pass touches what another pass writes, in any pass of loops outside."""
     sizes = extents([loop])
-    for buffer, touches in _exact_accesses(loop.body).items():
+    for buffer, touches in accesses(loop.body).items():
         if buffer.place == "private" or not any(t.writes for t in touches):
             continue
         pairs = [(a, b) for a in touches for b in touches if a.writes]
-        if not all(same_pace(a.index, b.index, loop.variable, (), sizes) for a, b in pairs):
+        if not all(same_pace(a.index, b.index, loop.variable, outer, sizes) for a, b in pairs):
             return False
     return True
 
 
-def _exact_accesses(statements: Sequence[Statement]) -> Touches:
-    """Return what statements touch; of a product, which elements of its result (what it reads it does not write)."""
-    found = accesses(statements)
-    for leaf in leaves(statements):
-        if isinstance(leaf, Contraction) and found[leaf.buffer] == {Access(None, True)}:
-            found[leaf.buffer] = {Access(leaf.index, True)}
-    return found
-
-
-def _cut(statement: Statement, program: Program, name: str) -> list[Statement]:
+def _cut(statement: Statement, program: Program, name: str, steps: tuple[str, ...] = ()) -> list[Statement]:
+    if isinstance(statement, Loop) and statement.mode == "steps":
+        inner = (*steps, statement.variable)
+        body = [part for k, s in enumerate(statement.body) for part in _cut(s, program, f"{name}_{k}", inner)]
+        return [replace(statement, body=body)]
     if _work(statement) < CUT_WORK or _shares_itself(statement):
         return [statement]
     if isinstance(statement, Contraction):
         return [_product_in_parts(statement, f"part{name}")]
-    if isinstance(statement, Loop) and not _is_safe(statement):
-        return _sum_in_parts(statement, program, name)
+    if isinstance(statement, Loop) and not _is_safe(statement, steps):
+        return _sum_in_parts(statement, program, name, steps)
     return [statement]
 
 
@@ -147,7 +177,7 @@ def _product_in_parts(product: Contraction, part: str) -> Statement:
     return Loop(part, PRODUCT_PARTS, [replace(moved, rows=rows, columns=columns)], "parts", True)
 
 
-def _sum_in_parts(loop: Loop, program: Program, name: str) -> list[Statement]:
+def _sum_in_parts(loop: Loop, program: Program, name: str, steps: tuple[str, ...]) -> list[Statement]:
     """Return a loop that adds up over its passes as a loop over parts, and what adds up the parts."""
     parts = next((p for p in range(min(MOST_PARTS, loop.extent), 3, -1) if loop.extent % p == 0), 1)
     sums = _sums(loop)
@@ -170,7 +200,7 @@ def _sum_in_parts(loop: Loop, program: Program, name: str) -> list[Statement]:
         joins.append(Loop(again, parts, [Loop(join, buffer.size, [add])]))
         copies.append(copy)
     whole = Loop(part, parts, [*fills, inner], "parts", True)
-    if not _is_safe(whole):
+    if not _is_safe(whole, steps):
         return [loop]
     program.buffers.extend(copies)
     return [whole, *joins]

@@ -35,7 +35,7 @@ def vectorise(statements: Sequence[Statement]) -> list[Statement]:
 
 
 def _vectorised(loop: Loop) -> Loop:
-    if loop.mode == "parts":
+    if loop.mode in ("parts", "steps"):
         return replace(loop, body=vectorise(loop.body))
     return _decide(_collapse(_ordered(loop)))
 
@@ -78,7 +78,7 @@ def _collapse(loop: Loop) -> Loop:
 def _decide(loop: Loop) -> Loop:
     inside = list(leaves(loop.body))
     if any(isinstance(leaf, Contraction) for leaf in inside):
-        return _serial(loop)
+        return replace(_serial(loop), mode="serial")
     if _is_serial(loop, inside):
         return _serial(loop)
     if loop.extent < SHORTEST_VECTOR and all(not isinstance(s, Loop) for s in loop.body):
@@ -128,7 +128,7 @@ def _target(leaf: Statement) -> Load:
 
 def _strides(load: Load, loop: Loop) -> bool:
     """Whether lanes over the loop would jump through memory (an input is laid out anew, once, where they would)."""
-    return load.buffer.place not in ("private", "input") and abs(load.index.coefficient(loop.variable)) > 1
+    return load.buffer.place != "input" and abs(load.index.coefficient(loop.variable)) > 1
 
 
 def _leaf_extents(statement: Statement) -> Iterator[int]:

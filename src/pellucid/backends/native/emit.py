@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ...core.indices import Index
-from ...schedule.access import accesses
+from ...schedule.access import accesses, beside_bodies
 from ...schedule.contraction import is_blocked
 from ...schedule.loops import (
     Apply,
@@ -26,6 +26,7 @@ from ...schedule.loops import (
     loads,
 )
 from ...schedule.loops import Value as LoopValue
+from ...schedule.memory import plan_private
 from ...schedule.share import is_shared_out
 from .arithmetic import Arithmetic, Value, memory_type
 from .blocked import BlockedContraction
@@ -62,6 +63,7 @@ class Module:
     """What the kernels of a program share: micro-kernels, how much memory a thread needs, how contractions are cut."""
 
     choose: Callable[[Contraction, Target], Blocking]
+    waits: set[int] = field(default_factory=set)  # the identities of statements before which threads meet
     functions: dict[Tile, tuple[str, str]] = field(default_factory=dict)
     scratch_bytes: int = 0
 
@@ -91,24 +93,42 @@ class Emitter(Elements):
         self.module, self.team = module, team
         self.extents: dict[str, int] = {}
         self.accumulators: dict[Buffer, Accumulators] = {}
+        self.private_bytes = 0  # of the thread's own memory that the statement being written keeps for itself
 
     def kernel(self, statements: Sequence[Statement]) -> None:
         """Write outermost statements; what threads do not share out among them, the first one does."""
         self.extents.update(extents(statements))
         for statement in statements:
-            if isinstance(statement, Loop):
-                self._allocate_private(statement)
+            if id(statement) in self.module.waits:
+                self._barrier()
             if not self.team or is_shared_out(statement):
-                self.statement(statement)
+                self._outermost(statement)
             else:
                 with self.writer.branch(self.writer.value("icmp eq i64 %thread, 0")):
                     self.team = False  # nothing inside is shared out
-                    self.statement(statement)
+                    self._outermost(statement)
                     self.team = True
 
-    def barrier(self) -> None:
+    def _outermost(self, statement: Statement) -> None:
+        if isinstance(statement, Loop) and statement.mode == "steps":
+            return self._steps(statement)
+        self.private_bytes = 0
+        if isinstance(statement, Loop):
+            self._allocate_private(statement)
+        return self.statement(statement)
+
+    def _steps(self, loop: Loop) -> None:
+        """Write the steps of a recurrence, after each of which threads meet."""
+        with self.writer.loop(0, loop.extent) as counter:
+            self.counters[loop.variable] = counter
+            self.kernel(loop.body)
+            self._barrier()
+        del self.counters[loop.variable]
+
+    def _barrier(self) -> None:
         """Let every thread wait here for all others."""
-        self.writer.line("call void @barrier(ptr %team, i64 %threads)")
+        if self.team:
+            self.writer.line("call void @barrier(ptr %team, i64 %threads)")
 
     def share(self, units: int, of: int = 1) -> tuple[str | int, str | int]:
         """Return the first and the end of this thread's part of some units, in multiples of ``of`` but at the end."""
@@ -124,8 +144,9 @@ class Emitter(Elements):
 
     def scratch(self, size: int) -> str:
         """Return memory of the thread's own, of at least so many bytes, for one statement."""
-        self.module.scratch_bytes = max(self.module.scratch_bytes, -(-size // 4096) * 4096)
-        return "%scratch"
+        whole = self.private_bytes + size
+        self.module.scratch_bytes = max(self.module.scratch_bytes, -(-whole // 4096) * 4096)
+        return self.writer.address("%scratch", self.private_bytes, "i8")
 
     def function(self, tile: Tile, write: Callable[[str], str]) -> str:
         """Return the name of a micro-kernel, written if no other kernel has called it yet."""
@@ -184,11 +205,14 @@ class Emitter(Elements):
                 self._body(loop)
             self.counters.pop(loop.variable, None)
         else:
+            team = self.team
             first, last = self.share(loop.extent) if loop.parallel else (0, loop.extent)
+            self.team = team and not loop.parallel  # a thread does its passes by itself
             with self.writer.loop(first, last) as counter:
                 self.counters[loop.variable] = counter
                 self._body(loop)
             del self.counters[loop.variable]
+            self.team = team
 
     def _body(self, loop: Loop) -> None:
         for statement in loop.body:
@@ -278,11 +302,23 @@ class Emitter(Elements):
                 if isinstance(inner, Loop):
                     self._allocate_private(inner)
             return
-        touched = {leaf.buffer for leaf in leaves([loop])}
-        for buffer in sorted((b for b in touched if b.place == "private"), key=lambda b: b.name):
+        if any(isinstance(leaf, Contraction) for leaf in leaves([loop])):
+            self._place_private(loop)
+        written = {leaf.buffer for leaf in leaves([loop]) if leaf.buffer.place == "private"}
+        for buffer in sorted((written & beside_bodies([loop])) - self.addresses.keys(), key=lambda b: b.name):
             lanes = self._own_lanes(loop, buffer)
             self.addresses[buffer] = self.writer.allocate(memory_type(buffer.dtype, lanes), buffer.size)
             self.private_lanes[buffer] = lanes
+
+    def _place_private(self, loop: Loop) -> None:
+        """Find places in the thread's own memory for arrays that products of one pass make and read."""
+        places, size = plan_private(loop)
+        if places:
+            start = self.private_bytes
+            self.private_bytes += size
+            self.scratch(0)
+        for buffer, place in places.items():
+            self.addresses[buffer] = self.writer.address("%scratch", start + place, "i8")
 
     def _own_lanes(self, statement: Statement, buffer: Buffer) -> int:
         """Return how many lanes have an element each of what is private to a pass of a vector loop, else 0."""

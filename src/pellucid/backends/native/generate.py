@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ...schedule.access import accesses
-from ...schedule.loops import Buffer, Contraction, Program, Statement
+from ...schedule.loops import Buffer, Contraction, Loop, Program, Statement
 from ...schedule.schedule import schedule
 from ...schedule.share import is_shared_out, phases
 from ...schedule.text import kernels
@@ -54,16 +54,22 @@ class Generated:
         self.context = Context(len(step.inputs), len(step.parameters), len(step.outputs), len(self.constants))
         both = (self.program.once, self.program.each)
         self.team = any(is_shared_out(statement) for part in both for statement in part)
-        self.waits = {
-            id(statement) for part in both for waits, statement in phases(part, self.program) if waits and self.team
-        }
+        self.waits = {id(s) for part in both for s in self._waiting(part)} if self.team else set()
         self.scratch_bytes = 0
+
+    def _waiting(self, statements: Sequence[Statement]) -> Iterator[Statement]:
+        """Yield the statements before which threads wait for each other, those in steps of recurrences included."""
+        for waits, statement in phases(statements, self.program):
+            if waits:
+                yield statement
+            if isinstance(statement, Loop) and statement.mode == "steps":
+                yield from self._waiting(statement.body)
 
     def llvm(self, target: Target) -> str:
         """Return the LLVM IR of the step."""
         declarations: dict[str, None] = {}
         caches = cache_sizes()
-        module = Module(self.choose or (lambda contraction, target: blocking(contraction, target, caches)))
+        module = Module(self.choose or (lambda contraction, target: blocking(contraction, target, caches)), self.waits)
         once = bool(self.program.once)
         named = {"once": self.program.once} if once else {}
         named |= {f"kernel{k}": group for k, group in enumerate(self.kernels)}
@@ -90,10 +96,7 @@ class Generated:
         touched = accesses(statements)  # most kernels touch few buffers, and LLVM takes its time to drop the others
         addresses = {buffer: self._address(writer, buffer) for buffer in self.program.buffers if buffer in touched}
         emitter = Emitter(writer, b, addresses, self._runtime(writer, b), module, self.team)
-        for statement in statements:
-            if id(statement) in self.waits:
-                emitter.barrier()
-            emitter.kernel([statement])
+        emitter.kernel(statements)
         return writer.text()
 
     def _address(self, writer: Writer, buffer: Buffer) -> str:

@@ -7,11 +7,12 @@ the same step is taken from the disk cache; what writes code is then not even lo
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache as remembered
 from functools import cached_property
 from importlib.resources import files
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...core.errors import PellucidError
-from ...core.expression import storage_of
+from ...core.expression import Parameter, storage_of
 from ...step import Call, Step, step_text
 from . import cache, cores, engine, workers
 from .machine import cache_sizes
@@ -127,6 +128,12 @@ class NativeStep:
             start += length
         self.module = engine.Module(rest[start:], ["run"], says["outside"])
         self._run = self.module.address("run")
+
+    def on_parameters(self, parameters: Mapping[Parameter, Parameter]) -> NativeStep:
+        """Return the same machine code on the memory of other parameters, which stand in for its own."""
+        made = copy.copy(self)
+        made.storages = [storage_of(parameters[p]) for p in self.step.parameters]
+        return made
 
     def run(self, call: Call, first: int, count: int) -> None:
         """Run some steps of a call."""
