@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..core.operation import Facts, Notation, reals
+from ..core.operation import Domain, Facts, Notation, reals
 from .elementwise import elementwise, named_function, takes_any, where, zero
 from .exponential import exp
 
@@ -129,4 +129,28 @@ erf = elementwise(
     source="W. J. Cody, Rational Chebyshev approximation for the error function, 1969",
 )
 
-__all__ = ["erf", "leaky_relu", "relu", "returned", "sigmoid", "softplus", "stop_gradient"]
+
+def _gelu_gradient(g: Any, y: Any, x: Any) -> Any:
+    below = 0.5 * (1 + erf(x * math.sqrt(0.5)))
+    return (g * (below + x * (exp(-0.5 * (x * x)) * (1 / math.sqrt(2 * math.pi)))),)
+
+
+def _gelu_scalar(b: Any, x: Any) -> Any:
+    half, root = (b.constant(c, like=x) for c in (0.5, math.sqrt(0.5)))
+    return b.multiply(b.multiply(half, x), b.add(b.constant(1, like=x), b.erf(b.multiply(x, root))))
+
+
+gelu = elementwise(
+    "gelu",
+    "x times the probability that a standard normal number is below x; its derivative computes that anew.",
+    array=lambda xp, x: 0.5 * x * (1 + _erf_array(xp, x * x.dtype.type(math.sqrt(0.5)))),
+    scalar=_gelu_scalar,
+    gradient=_gelu_gradient,
+    notation=named_function(r"\operatorname{{gelu}}\left({0}\right)"),
+    facts=Facts(cheap=False),
+    # far below 0 what is left of 1 + erf is rounding
+    tries=Domain(-0.25, 4.0, special=(0.0, 1.0, math.inf, math.nan, 1e30, 1e-40)),
+    source="Hendrycks and Gimpel, Gaussian error linear units, 2016, section 2",
+)
+
+__all__ = ["erf", "gelu", "leaky_relu", "relu", "returned", "sigmoid", "softplus", "stop_gradient"]
