@@ -45,7 +45,8 @@ from typing import Any
 from .core.configuration import register
 from .core.expression import Expression
 from .core.settings import by_name, check_number
-from .operations.activation import erf, leaky_relu, relu, sigmoid, softplus
+from .operations.activation import gelu as exact_gelu
+from .operations.activation import leaky_relu, relu, sigmoid, softplus
 from .operations.composed import clip, floats, log_softmax, positive, softmax
 from .operations.elementwise import where
 from .operations.exponential import exp, expm1
@@ -115,7 +116,7 @@ def gelu(x: Expression, approximate: bool = False) -> Expression:
     """
     x = floats(x)
     if not approximate:
-        return 0.5 * x * (1 + erf(x * math.sqrt(0.5)))
+        return exact_gelu(x)
     near = clip(x, -10, 10)  # outside, tanh is 1 or -1 to the last digit, and a cube might be infinite
     return 0.5 * x * (1 + tanh(math.sqrt(2 / math.pi) * near * (1 + 0.044715 * (near * near))))
 

@@ -46,6 +46,7 @@ CASES: dict[str, Case] = {
     "AveragePooling1D": Case(SERIES, lambda: L.AveragePooling1D(3, 2, "same")),
     "AveragePooling2D": Case(IMAGE, lambda: L.AveragePooling2D((3, 2), padding="same")),
     "BatchNormalization": Case(VECTOR, lambda: L.BatchNormalization(momentum=0.9)),
+    "Bidirectional": Case(SERIES, lambda: L.Bidirectional(L.LSTM(3, return_sequences=True), "sum")),
     "Concatenate": Case(VECTOR * 2, lambda: L.Concatenate(axis=1)),
     "Conv1D": Case(SERIES, lambda: L.Conv1D(6, 3, 2, "same", 1, 2, "relu", kernel_regularizer="l2")),
     "Conv1DTranspose": Case(SERIES, lambda: L.Conv1DTranspose(3, 3, 2, "same", "tanh")),
@@ -60,12 +61,16 @@ CASES: dict[str, Case] = {
     "ELU": Case(VECTOR, lambda: L.ELU(0.7)),
     "Embedding": Case(VECTOR, lambda: L.Embedding(9, 4, embeddings_initializer="normal"), "int32"),
     "Flatten": Case(IMAGE),
+    "GRU": Case(SERIES, lambda: L.GRU(3, "relu", bias_initializer="normal", recompute=True)),
+    "GRUCell": Case(((4,), (3,)), lambda: L.GRUCell(3, reset_after=False)),
     "GaussianNoise": Case(VECTOR, lambda: L.GaussianNoise(0.3)),
     "GlobalAveragePooling1D": Case(SERIES, lambda: L.GlobalAveragePooling1D(keepdims=True)),
     "GlobalAveragePooling2D": Case(IMAGE, lambda: L.GlobalAveragePooling2D(keepdims=True)),
     "GlobalMaxPooling1D": Case(SERIES, lambda: L.GlobalMaxPooling1D(keepdims=True)),
     "GlobalMaxPooling2D": Case(IMAGE, lambda: L.GlobalMaxPooling2D(keepdims=True)),
     "GroupNormalization": Case(SERIES, lambda: L.GroupNormalization(2)),
+    "LSTM": Case(SERIES, lambda: L.LSTM(3, return_sequences=True, dropout=0.3, recurrent_dropout=0.2)),
+    "LSTMCell": Case(((4,), (3,), (3,)), lambda: L.LSTMCell(3, unit_forget_bias=False)),
     "Lambda": Case(VECTOR, lambda: L.Lambda(doubled)),
     "LayerNormalization": Case(VECTOR, lambda: L.LayerNormalization(epsilon=0.1)),
     "LeakyReLU": Case(VECTOR, lambda: L.LeakyReLU(0.2)),
@@ -74,10 +79,15 @@ CASES: dict[str, Case] = {
     "MaxPooling2D": Case(IMAGE, lambda: L.MaxPooling2D((3, 2), padding="same")),
     "Maximum": Case(VECTOR * 2),
     "Minimum": Case(VECTOR * 2),
+    "MultiHeadAttention": Case(
+        ((5, 6), (7, 4), (7, 3)), lambda: L.MultiHeadAttention(2, 3, 4, output_shape=5, bias_regularizer="l2")
+    ),
     "Multiply": Case(VECTOR * 2),
     "Network": Case(((4,),), network_of_two),
     "PReLU": Case(VECTOR),
     "Permute": Case(IMAGE, lambda: L.Permute((3, 1, 2))),
+    "PositionEmbedding": Case(SERIES, lambda: L.PositionEmbedding(9, embeddings_initializer="normal")),
+    "RNN": Case(SERIES, lambda: L.RNN(L.GRUCell(3), go_backwards=True)),
     "ReLU": Case(VECTOR),
     "RepeatVector": Case(VECTOR, lambda: L.RepeatVector(3)),
     "Rescaling": Case(VECTOR, lambda: L.Rescaling(0.5, offset=[1.0] * 6)),
@@ -85,10 +95,14 @@ CASES: dict[str, Case] = {
     "SeparableConv1D": Case(SERIES, lambda: L.SeparableConv1D(3, 3, depth_multiplier=2)),
     "SeparableConv2D": Case(IMAGE, lambda: L.SeparableConv2D(3, (3, 2), 2, "same", activation="relu")),
     "Sequential": Case(VECTOR, lambda: pc.Sequential(L.Dense(3, activation="tanh"), L.Dense(2))),
+    "SimpleRNN": Case(SERIES, lambda: L.SimpleRNN(3, stateful=True, batch_size=ROWS, return_sequences=True)),
+    "SimpleRNNCell": Case(((4,), (3,)), lambda: L.SimpleRNNCell(3, "relu", False, recurrent_regularizer="l2")),
+    "SinePositionEncoding": Case(SERIES, lambda: L.SinePositionEncoding(50.0)),
     "Softmax": Case(VECTOR),
     "SpatialDropout1D": Case(SERIES, lambda: L.SpatialDropout1D(0.4)),
     "SpatialDropout2D": Case(IMAGE, lambda: L.SpatialDropout2D(0.4)),
     "Subtract": Case(VECTOR * 2),
+    "TransformerBlock": Case(SERIES, lambda: L.TransformerBlock(2, 5, 0.2, "relu", bias_initializer="normal")),
     "UpSampling1D": Case(SERIES, lambda: L.UpSampling1D(3)),
     "UpSampling2D": Case(IMAGE, lambda: L.UpSampling2D((2, 3), interpolation="bilinear")),
     "ZeroPadding1D": Case(SERIES, lambda: L.ZeroPadding1D((2, 0))),
@@ -115,6 +129,10 @@ def one_or_all(items: list[Any]) -> Any:
     return items if len(items) > 1 else items[0]
 
 
+def listed(given: Any) -> list[Any]:
+    return given if isinstance(given, list) else [given]
+
+
 def arrays_of(case: Case) -> list[Array]:
     random = np.random.default_rng(5)
     draw = random.normal if case.dtype == "float32" else lambda size: random.integers(0, 9, size)
@@ -131,11 +149,11 @@ def network_of(layer: Any, case: Case, dtype: str | None = None) -> pc.Network:
 def trained(network: pc.Network, case: Case, backend: str) -> list[Array]:
     """Return what two steps of training have for outputs and losses, and the weights they leave."""
     y = network(one_or_all(network.inputs), training=True)
-    loss = pc.square(y).sum()
+    loss = sum(pc.square(part).sum() for part in listed(y))
     parameters = network.trainable_parameters
     updates = pc.optimizers.SGD(0.01).updates(loss, parameters) if parameters else []
     pairs = [*updates, *pc.state_updates(y)]
-    step = pc.function(network.inputs, [y, loss], updates=pairs, seed=4, backend=backend)
+    step = pc.function(network.inputs, [*listed(y), loss], updates=pairs, seed=4, backend=backend)
     found = [part for _ in range(2) for part in step(*arrays_of(case))]
     return [*found, *(p.value for p in network.parameters.values())]
 
@@ -188,7 +206,7 @@ def test_float64_stays_float64(name: str) -> None:
     """An embedding takes integers, and a network is made for inputs of some dtype."""
     case = CASES[name]
     given, layer = inputs_of(case, "float64"), made(name)
-    assert layer(one_or_all(given)).dtype == "float64"
+    assert {y.dtype for y in listed(layer(one_or_all(given)))} == {"float64"}
     assert {p.dtype for p in layer.parameters.values()} <= {"float64"}
 
 

@@ -354,3 +354,13 @@ def test_summary_of_a_graph(golden):
     frozen = L.Dense(8, trainable=False)
     network = pc.Network(x, L.Dense(2)(L.Add()([block(x), block(frozen(x))]))).build()
     golden("network-summary", str(network.summary()))
+
+
+def test_a_weight_of_a_layer_in_the_mathematics_beside_it_is_the_layers():
+    x, hidden = L.Input((3,)), L.Dense(2, use_bias=False)
+    network = pc.Network(x, hidden(x) @ hidden.weights["kernel"].parameter.T).build(seed=3)
+    alone = pc.Sequential(L.Input((3,)), L.Dense(2, use_bias=False)).build(seed=3)
+    assert list(network.parameters) == ["dense/kernel"]
+    assert (network.parameters["dense/kernel"].value == alone.parameters["dense/kernel"].value).all()
+    hidden.trainable = False
+    assert network.trainable_parameters == []

@@ -1,8 +1,11 @@
 """Layers: functions of expressions that have weights. Names, arguments and defaults are those of Keras 3."""
 
 from .activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from .attention import MultiHeadAttention
+from .bidirectional import Bidirectional
 from .borders import Cropping1D, Cropping2D, ZeroPadding1D, ZeroPadding2D
 from .calls import state_updates
+from .cells import Cell, GRUCell, LSTMCell, SimpleRNNCell
 from .composed import Input
 from .convolution import Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose
 from .dense import Dense
@@ -36,14 +39,20 @@ from .pooling import (
     MaxPooling1D,
     MaxPooling2D,
 )
+from .position import PositionEmbedding, SinePositionEncoding
+from .recurrent import GRU, LSTM, RNN, SimpleRNN
 from .rescaling import Rescaling
 from .reshaping import Flatten, Permute, RepeatVector, Reshape
 from .separable import DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D
 from .sequential import Sequential
+from .transformer import TransformerBlock
 from .upsampling import UpSampling1D, UpSampling2D
 
 __all__ = [
     "ELU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "Activation",
     "Add",
     "Average",
@@ -52,6 +61,8 @@ __all__ = [
     "AvgPool1D",
     "AvgPool2D",
     "BatchNormalization",
+    "Bidirectional",
+    "Cell",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -65,6 +76,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GaussianNoise",
     "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
@@ -76,6 +88,7 @@ __all__ = [
     "GlobalMaxPooling2D",
     "GroupNormalization",
     "Input",
+    "LSTMCell",
     "Lambda",
     "Layer",
     "LayerNormalization",
@@ -87,10 +100,12 @@ __all__ = [
     "MaxPooling2D",
     "Maximum",
     "Minimum",
+    "MultiHeadAttention",
     "Multiply",
     "Network",
     "PReLU",
     "Permute",
+    "PositionEmbedding",
     "ReLU",
     "RepeatVector",
     "Rescaling",
@@ -98,10 +113,14 @@ __all__ = [
     "SeparableConv1D",
     "SeparableConv2D",
     "Sequential",
+    "SimpleRNN",
+    "SimpleRNNCell",
+    "SinePositionEncoding",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "Subtract",
+    "TransformerBlock",
     "UpSampling1D",
     "UpSampling2D",
     "ZeroPadding1D",

@@ -63,4 +63,18 @@ def check_layout(owner: object, shape: Shape, axes: int) -> int:
     return shape[-1]
 
 
-__all__ = ["LAYOUTS", "check_borders", "check_layout", "check_sizes", "shown"]
+def check_sequence(owner: object, shape: Shape) -> int:
+    """Return how wide sequences are, whose axes are to be a batch, time and a width that is a number.
+
+    Raises:
+        ShapeError: which names the layer and its path, if there are other axes, or no number as the width.
+    """
+    if len(shape) != 3 or not isinstance(shape[-1], int):
+        raise ShapeError(
+            f"{shown(owner)} takes sequences (batch, time, width), the width a number, and was given"
+            f" {show_shape(shape)}; pc.layers.Embedding makes vectors of indices"
+        )
+    return shape[-1]
+
+
+__all__ = ["LAYOUTS", "check_borders", "check_layout", "check_sequence", "check_sizes", "shown"]

@@ -14,14 +14,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary, WeakSet
 
+from ..core.declarations import Pairs
 from ..core.expression import Expression, Parameter
 from ..core.traversal import substitute, topological
 from ..operations.activation import returned
 
 if TYPE_CHECKING:
     from .layer import Layer
-
-Pairs = list[tuple[Parameter, Expression]]
 
 
 class Application(NamedTuple):
@@ -145,11 +144,11 @@ def state_updates(outputs: Any) -> Pairs:
 def default_name(layer: Layer) -> str:
     """Return a class's name as a layer's: words in lower case, joined by underscores.
 
-    >>> from pellucid.layers import Conv2DTranspose, MaxPooling2D
-    >>> default_name(Conv2DTranspose(1, 1)), default_name(MaxPooling2D())
-    ('conv2d_transpose', 'max_pooling2d')
+    >>> from pellucid.layers import Conv2DTranspose, LSTMCell
+    >>> default_name(Conv2DTranspose(1, 1)), default_name(LSTMCell(1))
+    ('conv2d_transpose', 'lstm_cell')
     """
-    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=\dD)(?=[A-Z])", "_", type(layer).__name__).lower()
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=\dD|[A-Z]{2})(?=[A-Z][a-z])", "_", type(layer).__name__).lower()
 
 
 def numbered_names(layers: Iterable[Layer]) -> list[str]:
@@ -182,7 +181,6 @@ def _numbered(name: str, taken: dict[str, int]) -> str:
 __all__ = [
     "Application",
     "Call",
-    "Pairs",
     "application_of",
     "ask_for_updates",
     "calling",

@@ -15,6 +15,8 @@ from ..core.dtypes import check_dtype
 from ..core.errors import InputError
 from ..core.expression import Expression, Parameter
 from ..core.operation import operations
+from ..core.traversal import topological
+from ..operations.recurrence import Loop, is_recurrence, loop_of, step_variable
 from ..operations.source import axis_size, constant, deferred_parameter, variable
 
 INTERNAL = {"batch_indices", "constant", "parameter", "place_slice", "variable"}  # not to be made from data by name
@@ -82,6 +84,8 @@ def _made(name: str, operands: list[Expression], attributes: dict[str, Any]) -> 
 def _call(name: str, operands: list[Expression], attributes: dict[str, Any]) -> Expression:
     """Call an operation whose call takes other arguments than its node keeps."""
     operation, given = operations[name], dict(attributes)
+    if name == "recurrence":
+        return _recurrence(operands, **given)
     if "dtype" in given:
         check_dtype(given["dtype"])
     if name == "axis_size":
@@ -97,6 +101,39 @@ def _call(name: str, operands: list[Expression], attributes: dict[str, Any]) -> 
     if name == "permutation":
         return operation(given["shape"][0])
     return operation(operands, **given) if name == "concatenate" else operation(*operands, **given)
+
+
+def _recurrence(
+    operands: list[Expression], counts: Any, length: Any, result: Any, reverse: Any, recompute: Any
+) -> Expression:
+    """Return a result of a loop, if that is one which ``pc.scan`` could have made."""
+    carries, sequences, outputs = (int(n) for n in counts)
+    if min(carries, sequences, outputs) < 0 or len(operands) != 3 * carries + 2 * sequences + outputs:
+        raise InputError(f"there is no loop of {len(operands)} parts, of which {counts} were said to be of each kind")
+    parts = iter(operands)
+    initial, rows, carried, current, new, returned = (
+        tuple(next(parts) for _ in range(n)) for n in (carries, sequences, carries, sequences, carries, outputs)
+    )
+    loop = Loop(initial, rows, carried, current, new, returned, length, reverse, recompute)
+    flags = [type(flag) for flag in (reverse, recompute)] == [bool, bool]
+    if not (flags and _is_sound(loop) and type(result) is int and 0 <= result < loop.results):
+        raise InputError(f"there is no result {result} of such a loop: its parts do not fit each other")
+    return loop.node(result)
+
+
+def _is_sound(loop: Loop) -> bool:
+    """Whether a loop's step variables are its own, and like what they stand for; and its carry keeps its form."""
+    given, outside = (*loop.carried, *loop.current), topological((*loop.initial, *loop.sequences))
+    inner = [loop_of(n).bound for n in topological((*loop.roots, *outside)) if is_recurrence(n)]
+    alone = len(loop.bound) == len(given) and all(v.operation is step_variable for v in given)
+    forms = [(v.shape, v.dtype) for v in loop.carried]
+    return (
+        alone
+        and not loop.bound & {*outside, *(variable for bound in inner for variable in bound)}
+        and forms == [(x.shape, x.dtype) for x in loop.initial]
+        and forms == [(x.shape, x.dtype) for x in loop.new]
+        and [((loop.length, *v.shape), v.dtype) for v in loop.current] == [(x.shape, x.dtype) for x in loop.sequences]
+    )
 
 
 def _alike(some: Any, others: Any) -> bool:

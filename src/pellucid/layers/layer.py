@@ -237,13 +237,16 @@ class Layer:
     def _run(self, given: Any, training: bool) -> Any:
         self._make_weights(given)
         with calls.calling(self, training) as running:
-            result = self.call(given, training=training) if _takes_training(type(self).call) else self.call(given)
+            result = self._called(given, training)
         leaves = _listed(result)
         for leaf in leaves:
             if not is_expression(leaf):
                 raise InputError(f"{self!r}: its call returned {leaf!r}, and an expression was expected")
         asking = [calls.ask_for_updates(leaf, running.updates) for leaf in leaves]
         return asking if isinstance(result, list | tuple) else asking[0]
+
+    def _called(self, given: Any, training: bool) -> Any:
+        return self.call(given, training=training) if takes_training(type(self).call) else self.call(given)
 
     def _make_weights(self, given: Any) -> None:
         if self.built:
@@ -263,7 +266,7 @@ def _listed(given: Any) -> list[Expression]:
 
 
 @functools.cache
-def _takes_training(call: Callable[..., Any]) -> bool:
+def takes_training(call: Callable[..., Any]) -> bool:
     """Whether a class's ``call`` has an argument ``training``; one that behaves always the same needs none."""
     return "training" in inspect.signature(call).parameters
 
@@ -272,4 +275,4 @@ def _drawing(initializer: Any, shape: Shape, dtype: str, seed: int, path: str) -
     return lambda: initializer(shape, dtype, initializers.key_of(seed, path))
 
 
-__all__ = ["Layer", "Weight"]
+__all__ = ["Layer", "Weight", "takes_training"]

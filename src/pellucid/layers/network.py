@@ -10,8 +10,9 @@ from ..core.configuration import register
 from ..core.errors import InputError, ShapeError, UnknownVariableError
 from ..core.expression import Expression, Parameter, is_expression
 from ..core.origins import place
-from ..core.sizes import Axis, Size, show_shape
+from ..core.sizes import Axis, Size, bind_sizes, show_shape
 from ..core.traversal import specialised
+from ..operations.recurrence import make_step_variable, step_variable
 from . import calls
 from .composed import Applied, ComposedLayer
 from .graph import describe_node, restore_node
@@ -58,8 +59,13 @@ class Network(ComposedLayer):
         self._named = dict(zip(calls.numbered_names(self.layers), self.layers, strict=True))
         if len(self._named) < len(self.layers):
             raise InputError("two layers of the network have one name; give one of them another")
-        for n in self._order:  # parameters of the mathematics between layers are its own weights
-            if isinstance(n, Parameter):
+        self._tied = {
+            weight.parameter: (layer, path)
+            for layer in self.layers
+            for path, (weight, _) in layer.all_weights().items()
+        }
+        for n in self._order:  # parameters of the mathematics between layers are its own weights, or those of a layer
+            if isinstance(n, Parameter) and n not in self._tied:
                 self.weights[_free_name(n.name or "parameter", self.weights)] = Weight(n, None)
 
     def children(self) -> dict[str, Layer]:
@@ -75,7 +81,9 @@ class Network(ComposedLayer):
         """Yield the calls of layers when the network is called on some inputs, in order."""
         names = {id(layer): name for name, layer in self._named.items()}
         values = self._values(inputs, training=False)
-        for n, application in self._calls.items():
+        first = {application.number: n for n, application in reversed(self._calls.items())}  # of several outputs
+        for n in (n for n, application in self._calls.items() if first[application.number] is n):
+            application = self._calls[n]
             yield Applied(names[id(application.layer)], application.layer, values[n])
 
     def _values(self, inputs: Any, training: bool) -> Values:
@@ -87,6 +95,9 @@ class Network(ComposedLayer):
             if n in values:
                 continue
             application = self._calls.get(n)
+            if n.operation is step_variable:  # a loop's own, of which every call has another
+                values[n] = make_step_variable(bind_sizes(n.shape, sizes), n.dtype, n.name)
+                continue
             if application is None:
                 values[n] = specialised(n, tuple(values[i] for i in n.inputs), sizes)
                 continue
@@ -141,10 +152,22 @@ class Network(ComposedLayer):
             operands = [places[i] for i in taken] if isinstance(taken, list) else places[taken]
             call = list(dict.fromkeys(a.number for a in self._calls.values())).index(number)
             return {"layer": layers[layer], "inputs": operands, "position": position, "call": call}
+        if isinstance(n, Parameter) and n in self._tied:
+            return self._describe_tied(n, places, layers)
         if isinstance(n, Parameter):
             name = next(name for name, weight in self.weights.items() if weight.parameter is n)
             return {"parameter": name, "shape": n.shape, "dtype": n.dtype, "trainable": n.trainable}
         return describe_node(n, [places[i] for i in n.inputs])
+
+    def _describe_tied(self, n: Parameter, places: dict[Expression, int], layers: dict[Layer, int]) -> dict[str, Any]:
+        """Describe a weight of a layer which the mathematics between layers uses as well."""
+        layer, path = self._tied[n]
+        if min(places[y] for y, application in self._calls.items() if application.layer is layer) > places[n]:
+            raise InputError(
+                f"the network uses {n} before it calls the layer whose weight that is, and cannot be saved{place(n)};"
+                " write the call further to the left, or make a layer of the mathematics"
+            )
+        return {"weight": path, "of": layers[layer]}
 
     @classmethod
     def from_description(
@@ -196,6 +219,8 @@ def _restored(described: Any, nodes: list[Expression], layers: Any, results: dic
     """Return the next node: a layer's result, or mathematics of nodes that were made before."""
     taken = described.get("inputs", [])
     operands = [nodes[k] for k in taken] if isinstance(taken, list) else nodes[taken]
+    if "weight" in described:
+        return layers[described["of"]].parameters[described["weight"]]  # type: ignore[no-any-return]
     if "layer" not in described:
         return restore_node(described, operands)
     call, position = described["call"], described["position"]

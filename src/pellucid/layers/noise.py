@@ -21,7 +21,7 @@ from .arguments import shown
 from .layer import Layer
 
 
-def _dropped(x: Expression, rate: float, mask: Shape) -> Expression:
+def dropped(x: Expression, rate: float, mask: Shape) -> Expression:
     """Return x with a share of it 0 and the rest scaled, so that the expectation stays; x itself for a rate of 0."""
     if rate == 0:
         return x
@@ -61,7 +61,7 @@ class Dropout(Layer):
 
     def call(self, x: Expression, training: bool = False) -> Expression:
         """Return the inputs, some of them dropped in training."""
-        return _dropped(x, self.rate, self._mask(x.shape)) if training else x
+        return dropped(x, self.rate, self._mask(x.shape)) if training else x
 
     def _mask(self, shape: Shape) -> Shape:
         asked = shape if self.noise_shape is None else tuple(self.noise_shape)
@@ -136,7 +136,7 @@ class SpatialDropout2D(Layer):
 def _channels_dropped(layer: Any, x: Expression, training: bool, expected: str) -> Expression:
     if x.ndim != expected.count(",") + 1:
         raise ShapeError(f"{shown(layer)} takes inputs {expected}, and was given {show_shape(x.shape)}")
-    return _dropped(x, layer.rate, (x.shape[0], *(1,) * (x.ndim - 2), x.shape[-1])) if training else x
+    return dropped(x, layer.rate, (x.shape[0], *(1,) * (x.ndim - 2), x.shape[-1])) if training else x
 
 
 @register
@@ -170,4 +170,4 @@ class GaussianNoise(Layer):
         return x + normal(x.shape, 0.0, self.stddev, x.dtype)
 
 
-__all__ = ["Dropout", "GaussianNoise", "SpatialDropout1D", "SpatialDropout2D"]
+__all__ = ["Dropout", "GaussianNoise", "SpatialDropout1D", "SpatialDropout2D", "dropped"]
