@@ -1,6 +1,7 @@
 """Before times are compared: did all runners compute the same thing?
 
-Early losses (after 100 passes, or 20 steps in the order of the rows) must equal a float64 yardstick closely.
+Early losses (after 100 passes, 20 steps in the order of the rows, 200 samples or 3 steps) must equal a float64
+yardstick closely.
 
 Final losses are compared with the median of all runners, and less closely: shuffles differ from one engine to another,
 and at this learning rate some of the networks end in a cycle of two (with 4 hidden units the loss alternates between 10
@@ -15,7 +16,7 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import moons, networks, softmax
+from . import addition, layers, moons, networks, softmax
 from . import yardstick as network_yardstick
 from .rounds import Record
 from .tasks import Task
@@ -39,6 +40,12 @@ def yardstick(task: Task, folder: Path, late: bool = False) -> list[float]:
         problem = networks.read(network, folder)
         trained = network_yardstick.train(network, problem, networks.EARLY_STEPS, late)
         return [network_yardstick.loss(network, trained, problem)]
+    if task.kind == "addition":
+        return [addition.loss(addition.train(addition.draw(0, addition.EARLY_SAMPLES))[1])]
+    if task.kind == "layer":
+        layer = layers.LAYERS[task.key]
+        problem = layers.draw(layer)
+        return [layers.loss(layer, layers.train(layer, problem, layers.EARLY_STEPS), problem)]
     return []
 
 

@@ -1,4 +1,4 @@
-"""The floors that Pellucid must reach: part 1's of its start and its small loops, part 2's of networks and kernels."""
+"""The floors that Pellucid must reach, part by part: small loops; networks and kernels; models; recurrence."""
 
 from __future__ import annotations
 
@@ -65,6 +65,11 @@ def estimator_floors(text: str, task: str) -> tuple[Floor, Floor]:
     )
 
 
+def learnt(measure: str) -> Figure:
+    """What binary addition learns on several seeds."""
+    return Figure("addition-exact", (PELLUCID,), measure)
+
+
 FLOORS = (
     Floor(
         "two moons 2-3-2: time beside the C loop",
@@ -113,4 +118,9 @@ FLOORS = (
     compile_floor("cached", 1 / 10),
     *estimator_floors("digits", "mlp-digits"),
     *estimator_floors("MNIST", "mlp-mnist"),
+    ahead("binary addition: samples a second to the best of all peers", "addition", PEERS, 5),
+    Floor("binary addition: seeds that learn all sums, float32", learnt("exact"), None, 18 / 20, False),
+    Floor("binary addition: sums given while learning that are NumPy's, float64", learnt("same"), None, 1.0, False),
+    ahead("LSTM layer: steps a second to PyTorch's", "lstm", ("PyTorch",), 1.2),
+    ahead("transformer block: steps a second to PyTorch's", "transformer", ("PyTorch",), 1.2),
 )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import moons, networks, softmax
+from . import addition, layers, moons, networks, softmax
 from .tasks import Runner, Task
 
 CORES = 2
@@ -24,7 +24,19 @@ NETWORK_KINDS = ("network", "reach", "recipe", "fit", "compile")
 KERAS_PYTHON = "PELLUCID_BENCH_KERAS"
 """Names a Python that has Keras and TensorFlow, where they are installed apart from the others."""
 
-UNPREPARED = ("moons", "softmax", "network", "reach", "recipe", "fit", "kernels", "estimator")
+UNPREPARED = (
+    "moons",
+    "softmax",
+    "network",
+    "reach",
+    "recipe",
+    "fit",
+    "kernels",
+    "estimator",
+    "addition",
+    "learning",
+    "layer",
+)
 """Kinds of tasks whose runners warm up by themselves, so that they need no round 0 unless they have variants."""
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -43,12 +55,16 @@ class Length(NamedTuple):
     """The share of the test images at which training to a goal ends."""
     steps: int
     """How many steps lie between two looks at the test images; 0 for an epoch."""
+    samples: int
+    """How many samples of binary addition are timed as one run."""
+    seeds: int
+    """On how many seeds binary addition is learnt."""
 
 
-FULL = Length(rounds=5, passes=20_000, epochs=2, enough=0.5, goal=0.985, steps=0)
-QUICK = Length(rounds=2, passes=2_000, epochs=2, enough=0.2, goal=0.95, steps=200)
+FULL = Length(rounds=5, passes=20_000, epochs=2, enough=0.5, goal=0.985, steps=0, samples=10_000, seeds=20)
+QUICK = Length(rounds=2, passes=2_000, epochs=2, enough=0.2, goal=0.95, steps=200, samples=2_000, seeds=2)
 
-MOST_ROUNDS = {"reach": 2, "recipe": 1}
+MOST_ROUNDS = {"reach": 2, "recipe": 1, "learning": 1}
 """Kinds of tasks that take minutes a round, and how many rounds of them are run at most."""
 
 
@@ -59,11 +75,13 @@ def keep_to_two_cores() -> None:
 
 
 def write_problems(tasks: Iterable[Task], folder: Path) -> dict[str, str]:
-    """Write the data that these tasks need; what it is, by kind."""
+    """Write the data that these tasks need, where runners do not draw them; what it is, by kind."""
     kinds = {task.kind for task in tasks}
     origins = {"moons": moons.write(folder)} if kinds & {"moons", "start", "fit"} else {}
     if "softmax" in kinds:
         origins["softmax"] = softmax.write(folder)
+    drawn = {"addition": addition.ORIGIN, "learning": addition.ORIGIN, "layer": layers.ORIGIN}
+    origins |= {kind: origin for kind, origin in drawn.items() if kind in kinds}
     for key in sorted({task.network for task in tasks if task.network}):
         try:
             origins[key] = networks.write(networks.NETWORKS[key], folder)
@@ -92,6 +110,9 @@ def command(task: Task, runner: Runner, folder: Path, length: Length, variant: s
         "estimator": (),
         "kernels": ("--enough", length.enough),
         "import": (),
+        "addition": ("--samples", length.samples, "--enough", length.enough),
+        "learning": ("--seeds", length.seeds),
+        "layer": ("--enough", length.enough),
     }[task.kind]
     chosen = ("--variant", variant) if variant else ()
     parts = ("-m", f"benchmarks.peers.{runner.module}", "--problem", folder, *own, *runner.options, *chosen)

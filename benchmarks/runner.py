@@ -24,11 +24,15 @@ class MissingPeerError(Exception):
     """What a runner needs is not installed here; the message says what."""
 
 
-class MoonsTrainer(Protocol):
-    """Trains one or more two-moons networks together; may have a `note` on what sets it apart."""
+class Trainer(Protocol):
+    """What is timed from fresh weights each time."""
 
     def reset(self) -> None:
         """Back to the starting weights, keeping whatever is compiled."""
+
+
+class MoonsTrainer(Trainer, Protocol):
+    """Trains one or more two-moons networks together; may have a `note` on what sets it apart."""
 
     def run(self, passes: int) -> None:
         """Full-batch passes; returns when they are done."""
@@ -37,11 +41,8 @@ class MoonsTrainer(Protocol):
         """The weights now, one set for each hidden size asked for."""
 
 
-class SoftmaxTrainer(Protocol):
-    """Trains softmax regression."""
-
-    def reset(self) -> None:
-        """Back to zero weights, keeping whatever is compiled."""
+class SoftmaxTrainer(Trainer, Protocol):
+    """Trains softmax regression, from zero weights."""
 
     def run_in_order(self, steps: int) -> None:
         """So many minibatches in the order of the rows."""
@@ -53,7 +54,7 @@ class SoftmaxTrainer(Protocol):
         """W (784, 10) and b (10,)."""
 
 
-def seconds_of(trainer: MoonsTrainer | SoftmaxTrainer, run: Callable[[], None], enough: float) -> list[float]:
+def seconds_of(trainer: Trainer, run: Callable[[], None], enough: float) -> list[float]:
     """Time runs from fresh weights until `enough` seconds have been measured (at most 20 runs, at least one)."""
     taken: list[float] = []
     while not taken or (sum(taken) < enough and len(taken) < 20):
@@ -78,6 +79,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=0, help="steps between two looks at the test images; 0: an epoch")
     parser.add_argument("--reach", type=float, default=0.0, help="train to this share of right test images instead")
     parser.add_argument("--recipe", type=int, default=0, help="train so many epochs, and report what share is right")
+    parser.add_argument("--samples", type=int, default=10_000, help="how many samples of binary addition")
+    parser.add_argument("--seeds", type=int, default=0, help="train on so many seeds, and report what is learnt")
     return parser.parse_args()
 
 

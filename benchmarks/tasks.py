@@ -67,6 +67,11 @@ OPTIMISERS = ("default", "foreach", "fused")
 LAYOUTS = ("channels first", "channels last")
 TORCH_IMAGES = tuple(f"{layout}, {optimiser}" for layout in LAYOUTS for optimiser in OPTIMISERS)
 ONEDNN = ("with oneDNN", "without oneDNN")
+ADDITION_WAYS = tuple(
+    f"{products}, {places}"
+    for products in ("each place's products together", "all products with the inputs first")
+    for places in ("a scan", "unrolled")
+)
 SWEEP_WAYS = ("one network a thread", "one padded batch")
 
 
@@ -207,6 +212,57 @@ TASKS = (
             Runner("import torch alone", "import_time", ("--module", "torch")),
         ),
         network="mnist-cnn",
+    ),
+    Task(
+        "addition",
+        "Binary addition of 8 bits, hidden 16, one sample at a time",
+        "addition",
+        "µs a sample",
+        MICRO,
+        (
+            Runner(PELLUCID, "pellucid_addition"),
+            Runner("NumPy", "numpy_addition"),
+            Runner("PyTorch", "torch_addition"),
+            Runner("JAX, whole loop", "jax_addition", variants=ADDITION_WAYS),
+            Runner("JAX, a scan in a scan", "jax_addition", ("--variant", ADDITION_WAYS[0])),
+        ),
+    ),
+    Task(
+        "addition-exact",
+        "Binary addition of 8 bits, 10,000 samples on each of 20 seeds",
+        "learning",
+        "s for all seeds",
+        1.0,
+        (
+            Runner(PELLUCID, "pellucid_addition"),
+            Runner("NumPy", "numpy_addition"),
+            Runner("JAX, whole loop", "jax_addition"),
+        ),
+    ),
+    Task(
+        "lstm",
+        "LSTM layer, batch 64, time 128, hidden 256, a training step",
+        "layer",
+        "ms a step",
+        MILLI,
+        (
+            Runner(PELLUCID, "pellucid_lstm"),
+            Runner("PyTorch", "torch_lstm"),
+            Runner("JAX", "jax_lstm"),
+            Runner(KERAS, "keras_lstm", variants=ONEDNN),
+        ),
+    ),
+    Task(
+        "transformer",
+        "Causal transformer block, batch 16, time 256, width 256, 8 heads, a training step",
+        "layer",
+        "ms a step",
+        MILLI,
+        (
+            Runner(PELLUCID, "pellucid_transformer"),
+            Runner("PyTorch", "torch_transformer"),
+            Runner("JAX", "jax_transformer", variants=("its attention function", "attention written out")),
+        ),
     ),
     estimator_task("mlp-digits", "NetworkClassifier on digits, hidden (100,), Adam, batch 200, 100 epochs", "digits"),
     estimator_task("mlp-mnist", "NetworkClassifier on MNIST, hidden (100,), Adam, batch 200, 10 epochs", "mnist"),

@@ -270,6 +270,30 @@ def test_every_floor_names_figures_that_exist():
             assert runners[figure.task] & set(figure.runners), floor.text
 
 
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.key)
+def test_every_runner_has_a_program_and_a_command(task, tmp_path):
+    for runner in task.runners:
+        words = rounds.command(task, runner, tmp_path, rounds.QUICK)
+        assert (rounds.ROOT / "benchmarks" / "peers" / f"{runner.module}.py").is_file()
+        assert words[1:3] == ["-m", f"benchmarks.peers.{runner.module}"]
+    assert len({runner.name for runner in task.runners}) == len(task.runners)
+
+
+def test_what_is_drawn_is_named_on_the_page_and_has_a_yardstick(tmp_path):
+    tasks = [task for task in TASKS if task.key in ("addition", "addition-exact")]
+    assert set(rounds.write_problems(tasks, tmp_path)) == {"addition", "learning"}
+    assert agreement.yardstick(tasks[0], tmp_path) == [pytest.approx(0.26144297)]
+    assert agreement.yardstick(tasks[1], tmp_path) == []
+
+
+def test_learning_is_judged_by_its_share_of_the_seeds():
+    text = "binary addition: seeds that learn all sums, float32"
+    own = {"task": "addition-exact", "runner": "Pellucid", "round": 1, "seconds": 1.0, "same": 1.0}
+    assert verdict([{**own, "exact": 0.9}], text).met is True
+    assert verdict([{**own, "exact": 0.85}], text).met is False
+    assert verdict([own], "binary addition: sums given while learning that are NumPy's, float64").met is True
+
+
 def test_unknown_task_is_refused(capsys):
     with pytest.raises(SystemExit) as leaving:
         program.main(["--task", "moon"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pellucid.core.errors import InputError, MissingExtraError, NotANumberError, ShapeError
-from pellucid.data import check_finite, digits, moons, split
+from pellucid.data import addition, check_finite, digits, moons, split
 
 
 def test_moons_are_drawn_by_their_seed():
@@ -75,3 +75,38 @@ def test_a_number_that_is_not_finite_is_placed(data, said):
 def test_finite_and_whole_numbers_pass():
     assert check_finite("labels", [1, 2]).tolist() == [1, 2]
     assert check_finite("points", np.zeros((0, 2))).shape == (0, 2)
+
+
+@pytest.mark.parametrize("bits", [2, 8, 70])
+def test_bits_of_sums_are_those_of_whole_numbers(bits):
+    x, y = addition(bits, 50, seed=2)
+    assert (x.shape, y.shape, x.dtype, y.dtype) == ((50, bits, 2), (50, bits, 1), np.float32, np.float32)
+    for pair, total in zip(x, y, strict=True):
+        first, second, right = (
+            sum(int(bit) << place for place, bit in enumerate(column)) for column in np.concatenate([pair, total], 1).T
+        )
+        assert first + second == right
+    assert x[:, -1].max() == 0
+    assert x[:, :-1].mean() == pytest.approx(0.5, abs=0.1)
+
+
+def test_pairs_are_drawn_by_their_seed():
+    (one, _), (same, _), (other, _) = (addition(8, 20, seed) for seed in (3, 3, 4))
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, other)
+
+
+def test_every_pair_comes_once():
+    x, y = addition(8, None)
+    numbers = 2 ** np.arange(8) @ x
+    assert numbers.tolist() == [[k // 128, k % 128] for k in range(128**2)]
+    assert np.array_equal(numbers.sum(axis=1), (2 ** np.arange(8) @ y)[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [((1,), "bits is 1"), ((8, 0), "n is 0"), ((8.0,), "bits is 8.0"), ((40, None), "expected at most 67,108,864")],
+)
+def test_additions_that_cannot_be_drawn_are_refused(arguments, said):
+    with pytest.raises(InputError, match=said):
+        addition(*arguments)
