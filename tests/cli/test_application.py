@@ -19,6 +19,7 @@ PICTURES = {
     "softmax-loss", "softmax-weights", "softmax-examples", "softmax-confusion",
     "digits-loss", "digits-examples", "digits-confusion",
     "convolution-loss", "convolution-filters", "convolution-examples", "convolution-confusion",
+    "addition-loss", "addition-states",
 }  # fmt: skip
 
 
@@ -49,6 +50,7 @@ def test_the_report_has_every_part_and_asks_nothing_of_a_network(taken):
         "Softmax regression",
         "A network for digits",
         "A convolutional network",
+        "Memory: a recurrent network learns to add",
         "Timings",
     ):
         assert f"<h2>{title}</h2>" in text
@@ -71,7 +73,7 @@ def test_the_default_folder_is_the_next_free_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs" / "demo-1").mkdir(parents=True)
     monkeypatch.setattr("pellucid.cli.demo.first_gradient", lambda guide: None)
-    for part in ("two_moons", "softmax_regression", "digits_network", "convolutional_network"):
+    for part in ("two_moons", "softmax_regression", "digits_network", "convolutional_network", "binary_addition"):
         monkeypatch.setattr(f"pellucid.cli.demo.{part}", lambda *_: None)
     assert str(demo(Screen())) == "runs/demo-2"
 

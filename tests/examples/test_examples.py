@@ -91,11 +91,96 @@ def test_fit_as_in_keras(capsys):
     assert "held out: loss 0." in shown
 
 
+def test_the_character_transformer_learns_a_text_and_writes_it(tmp_path, capsys):
+    (tmp_path / "cat.txt").write_text("the cat sat on the mat. " * 300)
+    example = load("character_transformer")
+    found = example.main(tmp_path / "cat.txt", 200, context=16, width=16, blocks=1, reports=2)
+    shown = capsys.readouterr().out
+    assert found < 0.5  # 2.2 is what guessing costs
+    assert shown.count("nats a character") == 2
+    assert "the cat sat on" in shown.split("held-out text")[-1]
+
+
+def test_the_character_transformer_asks_for_a_text(tmp_path):
+    example = load("character_transformer")
+    with pytest.raises(SystemExit, match=r"no text .*none.txt; .* fetch tinyshakespeare .* from https://"):
+        example.main(tmp_path / "none.txt")
+    (tmp_path / "short.txt").write_text("too short")
+    with pytest.raises(SystemExit, match=r"9 characters in .* are too few; 2560 or more"):
+        example.main(tmp_path / "short.txt")
+
+
+def test_the_character_lstm_learns_a_text_and_writes_it(tmp_path, capsys):
+    (tmp_path / "cat.txt").write_text("the cat sat on the mat. " * 300)
+    example = load("character_lstm")
+    found = example.main(tmp_path / "cat.txt", 200, context=16, width=32, layers=1, batch_size=8, reports=2)
+    shown = capsys.readouterr().out
+    assert found < 0.5  # 2.2 is what guessing costs
+    assert shown.count("nats a character") == 2
+    assert "the cat sat on" in shown.split("held-out text")[-1]
+
+
+def test_the_character_lstm_reads_each_text_on_from_where_it_was():
+    example = load("character_lstm")
+    begins = example.places(0, 1000, texts=4, context=16, steps=50)
+    assert begins.shape == (50, 4)
+    assert 0 <= begins.min() <= begins.max() <= 1000 - 16 - 1  # the last character's follower is there
+    moved = np.diff(begins, axis=0)
+    assert ((moved == 16) | (moved < 0)).all()
+    assert (moved == 16).mean() > 0.9
+
+
+def test_the_character_lstm_asks_for_a_text(tmp_path):
+    example = load("character_lstm")
+    with pytest.raises(SystemExit, match=r"no text .*none.txt; .* fetch tinyshakespeare .* from https://"):
+        example.main(tmp_path / "none.txt")
+    (tmp_path / "short.txt").write_text("too short")
+    with pytest.raises(SystemExit, match=r"9 characters in .* are too few; 1280 or more"):
+        example.main(tmp_path / "short.txt")
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_binary_addition_by_hand(seed, capsys):
+    assert load("binary_addition").by_hand(seed=seed) == 1
+    shown = capsys.readouterr().out
+    assert shown.count("predicted") == shown.count("error") == 10
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_layer_adds_wider_numbers_than_it_learnt_from(seed):
+    assert load("binary_addition").as_layer(wide=32, seed=seed) > 0.999
+
+
+def test_a_cell_with_peepholes_keeps_time():
+    assert load("peephole_lstm").main() > 0.99
+
+
+def test_a_cell_with_peepholes_computes_its_papers_formula():
+    cell = load("peephole_lstm").PeepholeLSTMCell(3)
+    values = np.random.default_rng(0)
+    x, h, c = (pc.variable(name, (5, size), "float64") for name, size in (("x", 2), ("h", 3), ("c", 3)))
+    found = pc.function([x, h, c], cell([x, h, c]))
+    for parameter in cell.parameters.values():
+        parameter.value = values.standard_normal(parameter.shape)
+    row, state, memory = (values.standard_normal((5, size)) for size in (2, 3, 3))
+    product = row @ cell.kernel.value + state @ cell.recurrent_kernel.value + cell.bias.value
+    i, f, g, o = np.split(product, 4, axis=1)
+    to_i, to_f, to_o = cell.peepholes.value
+    gate = lambda a: 1 / (1 + np.exp(-a))  # noqa: E731
+    new = gate(f + to_f * memory) * memory + gate(i + to_i * memory) * np.tanh(g)
+    output, *states = found(row, state, memory)
+    for have, want in zip((output, *states), (gate(o + to_o * new) * np.tanh(new),) * 2 + (new,), strict=True):
+        np.testing.assert_allclose(have, want, rtol=1e-9)
+
+
 @pytest.mark.parametrize("name", sorted(p.stem for p in EXAMPLES.glob("*.py")))
 def test_every_example_is_a_script(name):
     short = {"two_moons": ["--help"], "softmax_regression": ["--steps", "2"], "digits_network": ["--epochs", "1"]}
     short |= {"optimizers": ["--epochs", "1"], "custom_layers": ["--epochs", "1"], "digits_cnn": ["--epochs", "1"]}
     short |= {"training_loop": ["--epochs", "2"], "model_fit": ["--epochs", "2"]}
+    short |= {"character_transformer": [str(EXAMPLES.parent / "README.md"), "--steps", "2", "--blocks", "1"]}
+    short |= {"character_lstm": [str(EXAMPLES.parent / "README.md"), "--steps", "2", "--width", "8"]}
+    short |= {"binary_addition": ["--samples", "100", "--epochs", "2"], "peephole_lstm": ["--epochs", "2"]}
     result = subprocess.run(
         [sys.executable, str(EXAMPLES / f"{name}.py"), *short.get(name, [])],
         env={**os.environ, "PYTHONPATH": str(SOURCE) + os.pathsep + os.environ.get("PYTHONPATH", "")},

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..data import mnist
 from ..view import numbered_folder, prepare_folder
 from .screen import Screen
+from .tour.addition import binary_addition
 from .tour.beginning import first_gradient
 from .tour.convolution import convolutional_network
 from .tour.digits import digits_network, softmax_regression
@@ -49,6 +50,7 @@ def demo(screen: Screen, out: Path | None = None, data: Path | None = None, seed
         softmax_regression(guide, parts, 1_000 // share)
         digits_network(guide, max(40 // share, 1))
         convolutional_network(guide, parts, max(150 // share, 2))
+        binary_addition(guide, 10_000 // share)
         report = guide.finish(TITLE, LEAD)
     except KeyboardInterrupt:
         kept = f"{len(guide.files)} pictures are kept in {guide.folder}" if guide.files else "nothing was written"

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...compiled import CompiledFunction
 from ...core.expression import Expression, Parameter
-from ...function import Function
 from ...gradient import gradient
 from ...view import Section, formulas, page, png, write_file
 from ..screen import Screen
@@ -91,7 +91,7 @@ def latex_identifier(name: str) -> str:
     return f"{name[0]}_{{{name[1:]}}}" if name[1:].isdigit() else name
 
 
-def fired(function: Function) -> list[list[str]]:
+def fired(function: CompiledFunction) -> list[list[str]]:
     """Return the rewriting rules that fired, each with how often, and what it first found and made of it."""
     entries: list[Any] = list(function.log)
     counts = Counter(str(entry.rule) for entry in entries)
