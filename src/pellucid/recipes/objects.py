@@ -1,0 +1,107 @@
+"""Layers, optimisers, losses and the like from tables: ``{ kind = "Conv2D", filters = 32, kernel_size = 5 }``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from .. import layers, losses, optimizers
+from ..core.errors import InputError, PellucidError, ShapeError
+from ..core.expression import Expression
+from ..core.sizes import show_shape
+from ..layers.layer import Layer
+from ..layers.sequential import Sequential
+from .document import Document, suggestion
+
+NOT_IN_A_ROW = {"Input", "Lambda", "Layer", "Network", "Sequential", "RNN", "Cell"}  # what a table cannot describe
+LAYERS: dict[str, type[Layer]] = {
+    name: cls
+    for name in layers.__all__
+    if isinstance(cls := getattr(layers, name), type) and issubclass(cls, Layer) and name not in NOT_IN_A_ROW
+}
+SCHEDULES = {cls.__name__: cls for cls in optimizers.SCHEDULES}
+OPTIMIZERS = {cls.__name__: cls for cls in optimizers.OPTIMIZERS.values()}
+LOSSES = {cls.__name__: cls for cls in losses.LOSSES.values()}
+
+
+def make(kinds: Mapping[str, Any], table: Mapping[str, Any], where: str, **given: Any) -> Any:
+    """Return the object of a table: the kind that it names, made with its other keys.
+
+    Args:
+        kinds: what there is, by name.
+        table: a kind and arguments; lists become tuples.
+        where: what messages begin with.
+        given: arguments that take the place of the table's.
+
+    Raises:
+        InputError: for an unknown kind or argument, with the nearest known one; and for a wrong value.
+
+    >>> make(OPTIMIZERS, {"kind": "SGD", "learning_rate": 0.1}, "m.toml")
+    SGD(learning_rate=0.1)
+    """
+    kind = table.get("kind")
+    if not isinstance(kind, str):
+        raise InputError(f'{where}: has no kind; expected kind = "..." with one of {", ".join(kinds)}')
+    if kind not in kinds:
+        raise InputError(f"{where}: there is no {kind!r}; {suggestion(kind, kinds)}")
+    cls = kinds[kind]
+    known = inspect.signature(cls).parameters
+    arguments = {k: _value(v) for k, v in table.items() if k != "kind"} | given
+    for name in arguments:
+        if name not in known:
+            raise InputError(f"{where}: {kind} has no argument {name!r}; {suggestion(name, known)}")
+    try:
+        return cls(**arguments)
+    except PellucidError as error:
+        raise InputError(f"{where}: {error}") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{where}: {kind} cannot be made of {arguments}: {error}") from error
+
+
+def _value(value: Any) -> Any:
+    return tuple(map(_value, value)) if isinstance(value, list) else value
+
+
+def optimizer(table: Any, where: str) -> Any:
+    """Return the optimiser of a name or a table, whose learning rate may be the table of a schedule."""
+    if isinstance(table, str):
+        table = {"kind": table}
+    rate = table.get("learning_rate")
+    given = {"learning_rate": make(SCHEDULES, rate, f"{where}: learning_rate")} if isinstance(rate, dict) else {}
+    return make(OPTIMIZERS, table, where, **given)
+
+
+def network(document: Document, shape: tuple[int, ...], dtype: str, seed: int) -> Sequential:
+    """Return the network of a document's layers, built for inputs of a shape.
+
+    Raises:
+        InputError: for a layer that is not known, or cannot be made.
+        ShapeError: for one that does not fit what comes before it: it says which, its line, and its input's shape.
+    """
+    made = Sequential(layers.Input(shape, dtype), *_layers(document, None))
+    try:
+        return made.build(seed=seed)
+    except PellucidError as error:
+        raise _misfit(document, shape, dtype, error) from error
+
+
+def _layers(document: Document, count: int | None) -> list[Layer]:
+    tables = document.content["layers"][:count]
+    return [make(LAYERS, table, document.where("layers", None, k)) for k, table in enumerate(tables)]
+
+
+def _misfit(document: Document, shape: tuple[int, ...], dtype: str, error: PellucidError) -> PellucidError:
+    """Return what to say of the first layer that does not fit: found by taking one layer more each time."""
+    x: Expression = layers.Input(shape, dtype)
+    for k, layer in enumerate(_layers(document, None)):
+        try:
+            following = layer(x)
+        except PellucidError as reason:
+            where, kind = document.where("layers", None, k), document.content["layers"][k]["kind"]
+            return ShapeError(f"{where}: layer {k + 1}, {kind}, does not take its input of {show_shape(x.shape)}: {reason}")
+        x = following
+    return ShapeError(f"{document.name}: {error}")
+
+
+__all__ = ["LAYERS", "LOSSES", "OPTIMIZERS", "SCHEDULES", "make", "network", "optimizer"]
