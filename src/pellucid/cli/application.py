@@ -13,7 +13,12 @@ from .cache import cache as show_cache
 from .demo import Stopped
 from .demo import demo as run_demo
 from .devices import devices as show_devices
+from .evaluate import evaluate as show_evaluation
+from .export import export as export_run
 from .screen import Screen
+from .train import Stopped as TrainingStopped
+from .train import show_recipes
+from .train import train as train_run
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON, for another program.")]
 INTERRUPTED = 130  # 128 and the number of SIGINT, as shells report it
@@ -82,3 +87,47 @@ def cache(
 ) -> None:
     """Show what is kept on disk of compiled programs and measurements."""
     show_cache(Screen(), clear, as_json)
+
+
+@application.command()
+def train(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE|MODEL.toml", help="A recipe's name, or a model's file.")],
+    data: Annotated[Path | None, typer.Option(metavar="PATH", help="Where the data are.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="How often all rows are learnt from.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="How many minibatches, in place of epochs.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**31 - 2, help="Draws weights and minibatches.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="RUN", help="The run folder; runs/RECIPE-N by default.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a recipe or a model's file into a run folder, or go on with one: pellucid train moons."""
+    try:
+        train_run(Screen(), recipe, data, epochs, steps, seed, out, as_json)
+    except TrainingStopped as stopped:
+        print(f"pellucid: {stopped}", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+@application.command()
+def evaluate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    data: Annotated[Path | None, typer.Option(metavar="PATH", help="Where its data are now.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a run's model makes of the rows kept for the test: pellucid evaluate runs/moons-1."""
+    show_evaluation(Screen(), run, data, as_json)
+
+
+@application.command()
+def recipes(as_json: JsonOption = False) -> None:
+    """List the recipes: models with their data and training, each one command."""
+    show_recipes(Screen(), as_json)
+
+
+@application.command()
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    to: Annotated[str, typer.Option(help="The format: safetensors.")] = "safetensors",
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="The file; in the run folder by default.")] = None,
+) -> None:
+    """Write a run's weights for other programs: pellucid export runs/moons-1 --to safetensors."""
+    export_run(Screen(), run, to, out)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ..core.errors import InputError
 
 LARGEST = 2**20  # bytes; a model's file has a few hundred
-SECTIONS = ("title", "data", "layers", "training")
+SECTIONS = ("title", "data", "layers", "training", "run")
 
 
 class Setting(NamedTuple):

@@ -15,6 +15,7 @@ from ..layers.sequential import Sequential
 from .document import Document, suggestion
 
 NOT_IN_A_ROW = {"Input", "Lambda", "Layer", "Network", "Sequential", "RNN", "Cell"}  # what a table cannot describe
+CLASSES = "classes"
 LAYERS: dict[str, type[Layer]] = {
     name: cls
     for name in layers.__all__
@@ -72,29 +73,42 @@ def optimizer(table: Any, where: str) -> Any:
     return make(OPTIMIZERS, table, where, **given)
 
 
-def network(document: Document, shape: tuple[int, ...], dtype: str, seed: int) -> Sequential:
+def network(document: Document, shape: tuple[int, ...], dtype: str, seed: int, classes: int = 0) -> Sequential:
     """Return the network of a document's layers, built for inputs of a shape.
+
+    Args:
+        document: whose layers may say "classes" for the number of classes, or of characters of a text.
+        shape: of one row of the inputs.
+        dtype: the inputs'.
+        seed: draws the weights.
+        classes: that number; 0 where there are none.
 
     Raises:
         InputError: for a layer that is not known, or cannot be made.
         ShapeError: for one that does not fit what comes before it: it says which, its line, and its input's shape.
     """
-    made = Sequential(layers.Input(shape, dtype), *_layers(document, None))
+    made = Sequential(layers.Input(shape, dtype), *make_layers(document, classes))
     try:
         return made.build(seed=seed)
     except PellucidError as error:
-        raise _misfit(document, shape, dtype, error) from error
+        raise _misfit(document, shape, dtype, classes, error) from error
 
 
-def _layers(document: Document, count: int | None) -> list[Layer]:
-    tables = document.content["layers"][:count]
-    return [make(LAYERS, table, document.where("layers", None, k)) for k, table in enumerate(tables)]
+def make_layers(document: Document, classes: int = 0) -> list[Layer]:
+    """Return the layers of a document, not built yet; raises InputError for one that cannot be made."""
+    made = []
+    for k, table in enumerate(document.content["layers"]):
+        filled = {key: classes if value == CLASSES and classes else value for key, value in table.items()}
+        made.append(make(LAYERS, filled, document.where("layers", None, k)))
+    return made
 
 
-def _misfit(document: Document, shape: tuple[int, ...], dtype: str, error: PellucidError) -> PellucidError:
+def _misfit(
+    document: Document, shape: tuple[int, ...], dtype: str, classes: int, error: PellucidError
+) -> PellucidError:
     """Return what to say of the first layer that does not fit: found by taking one layer more each time."""
     x: Expression = layers.Input(shape, dtype)
-    for k, layer in enumerate(_layers(document, None)):
+    for k, layer in enumerate(make_layers(document, classes)):
         try:
             following = layer(x)
         except PellucidError as reason:
@@ -104,4 +118,4 @@ def _misfit(document: Document, shape: tuple[int, ...], dtype: str, error: Pellu
     return ShapeError(f"{document.name}: {error}")
 
 
-__all__ = ["LAYERS", "LOSSES", "OPTIMIZERS", "SCHEDULES", "make", "network", "optimizer"]
+__all__ = ["LAYERS", "LOSSES", "OPTIMIZERS", "SCHEDULES", "make", "make_layers", "network", "optimizer"]
