@@ -15,7 +15,10 @@ from .demo import demo as run_demo
 from .devices import devices as show_devices
 from .evaluate import evaluate as show_evaluation
 from .export import export as export_run
+from .predict import predict as show_predictions
 from .screen import Screen
+from .show import show as show_stage
+from .time import time as show_times
 from .train import Stopped as TrainingStopped
 from .train import show_recipes
 from .train import train as train_run
@@ -131,3 +134,35 @@ def export(
 ) -> None:
     """Write a run's weights for other programs: pellucid export runs/moons-1 --to safetensors."""
     export_run(Screen(), run, to, out)
+
+
+@application.command()
+def predict(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Images, folders, CSV or text; - reads rows.")],
+    form: Annotated[str, typer.Option("--format", help="table, csv or jsonl.")] = "table",
+) -> None:
+    """Print the class and the probability of each row or image: pellucid predict runs/moons-1 points.csv."""
+    show_predictions(Screen(), run, files, form)
+
+
+@application.command()
+def show(
+    subject: Annotated[str, typer.Argument(metavar="RUN|MODEL.toml", help="A run folder, a recipe or a model's file.")],
+    stage: Annotated[
+        str, typer.Option(help="formula, graph, gradient, rewrites, schedule, llvm or assembly.")
+    ] = "formula",
+    data: Annotated[Path | None, typer.Option(metavar="PATH", help="Where its data are.")] = None,
+) -> None:
+    """Show what became of a training step on its way to machine code: pellucid show moons --stage gradient."""
+    show_stage(Screen(), subject, stage, data)
+
+
+@application.command()
+def time(
+    subject: Annotated[str, typer.Argument(metavar="RUN|MODEL.toml", help="A run folder, a recipe or a model's file.")],
+    data: Annotated[Path | None, typer.Option(metavar="PATH", help="Where its data are.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a training step, layer by layer, forward and backward: pellucid time digits."""
+    show_times(Screen(), subject, data, as_json)

@@ -35,12 +35,7 @@ def train(
     """
     if epochs is not None and steps is not None:
         raise InputError("--epochs and --steps are two ways to say how long; give one of them")
-    document = recipes.find(name)
-    kind = document.content["data"].get("kind")
-    path = None if data is None else str(data.resolve())
-    if path is None and kind in TAKEN_FROM_FILES and "path" not in document.content["data"]:
-        path = found_path(kind)
-    document = recipes.with_settings(document, path, epochs, steps, seed)
+    document = recipes.with_settings(with_data(recipes.find(name), data), None, epochs, steps, seed)
     folder = out or numbered_folder("runs", Path(name).stem)
     run = recipes.begin(document, folder)
     try:
@@ -57,6 +52,15 @@ def train(
         screen.facts([(key, f"{value:.4f}") for key, value in figures.items()])
         screen.say(f"The run is in {folder}; its page is {folder / 'report.html'}")
     return folder
+
+
+def with_data(document: recipes.Document, data: Path | None) -> recipes.Document:
+    """Return a document that says where its data are: where told, or where they are looked for."""
+    section = document.content["data"]
+    path = None if data is None else str(data.resolve())
+    if path is None and section.get("kind") in TAKEN_FROM_FILES and "path" not in section:
+        path = found_path(section["kind"])
+    return recipes.with_settings(document, path, None, None, None)
 
 
 def _given(data: Path | None, epochs: int | None, steps: int | None, seed: int | None) -> list[tuple[str, Any]]:

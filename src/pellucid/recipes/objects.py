@@ -87,9 +87,9 @@ def network(document: Document, shape: tuple[int, ...], dtype: str, seed: int, c
         InputError: for a layer that is not known, or cannot be made.
         ShapeError: for one that does not fit what comes before it: it says which, its line, and its input's shape.
     """
-    made = Sequential(layers.Input(shape, dtype), *make_layers(document, classes))
+    row = make_layers(document, classes)
     try:
-        return made.build(seed=seed)
+        return Sequential(layers.Input(shape, dtype), *row).build(seed=seed)
     except PellucidError as error:
         raise _misfit(document, shape, dtype, classes, error) from error
 

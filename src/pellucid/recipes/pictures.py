@@ -9,7 +9,7 @@ import numpy as np
 
 from ..training.splits import are_classes
 from ..view import Section, boundary, confusion, filters, history, page, png, predictions, prepare_folder, write_file
-from .run import CONFIGURATION, Run
+from .run import CONFIGURATION, REPORT, Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +39,7 @@ def illustrate(run: Run, figures: dict[str, Any]) -> None:
         pictures.picture(image, caption)
     settings = Section("Configuration").code((run.folder / CONFIGURATION).read_text(encoding="utf-8"))
     title = str(run.document.content.get("title", run.document.name))
-    write_file(run.folder / "report.html", page(title, f"Trained by `pellucid train`, in `{run.folder.name}`.", [results, pictures, settings]))
+    write_file(run.folder / REPORT, page(title, f"Trained by `pellucid train`, in `{run.folder.name}`.", [results, pictures, settings]))
 
 
 def _figures(run: Run) -> Iterator[tuple[str, str, Figure]]:

@@ -31,7 +31,8 @@ from .plan import Plan, plan
 from .sources import Parts, check, load
 from .writing import as_toml
 
-STATE, BEST, CONFIGURATION, HISTORY = "model.safetensors", "best.safetensors", "config.toml", "history.csv"
+STATE, BEST, CONFIGURATION = "model.safetensors", "best.safetensors", "config.toml"
+HISTORY, REPORT = "history.csv", "report.html"
 BACKUPS = 20  # of a run that counts steps
 
 
@@ -85,9 +86,20 @@ def begin(document: Document, folder: Path) -> Run:
                 f" {parts.fingerprint}; give the data as they were, or choose another --out"
             )
     prepare_folder(folder)
-    content = {**document.content, "run": {"recipe": document.name, "fingerprint": parts.fingerprint}}
+    (folder / REPORT).unlink(missing_ok=True)
+    content = {**document.content, "run": _kept(document, parts)}
     write_file(folder / CONFIGURATION, as_toml(content))
     return Run(folder, document, wanted, parts, model)
+
+
+def _kept(document: Document, parts: Parts) -> dict[str, Any]:
+    return {"recipe": document.name, "fingerprint": parts.fingerprint, "classes": list(parts.classes)}
+
+
+def prepared(document: Document) -> Run:
+    """Return a run that has no folder yet: its data and its network, to look at and to measure."""
+    wanted, parts = plan(document), load(document)
+    return Run(Path(), document, wanted, parts, _model(document, wanted, parts))
 
 
 def _model(document: Document, wanted: Plan, parts: Parts) -> Model:
@@ -124,7 +136,7 @@ def _check_unfinished(folder: Path, wanted: Plan) -> None:
         done, asked, unit = progress.steps, wanted.steps, "steps"
     else:
         done, asked, unit = progress.epochs, wanted.epochs, "epochs"
-    if done >= asked:
+    if done >= asked and (folder / REPORT).exists():  # without it, the run was stopped before its last file
         raise InputError(
             f"{folder}: has done its {done} {unit}; to train it further: --{unit} with more than {done}, or choose"
             " another --out for a new run"
@@ -221,4 +233,4 @@ def open_model(folder: Path) -> tuple[Document, Model]:
     return read(folder / CONFIGURATION), load_model(folder / STATE)
 
 
-__all__ = ["Run", "begin", "open_model", "open_run", "train", "with_settings", "write_history"]
+__all__ = ["Run", "begin", "open_model", "open_run", "prepared", "train", "with_settings", "write_history"]
