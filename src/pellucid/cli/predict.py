@@ -45,7 +45,9 @@ def predict(screen: Screen, folder: Path, files: list[str], form: str = "table")
         names += found
         rows.append(prepare(section, inputs))
         if rows[-1].shape[1:] != shape:
-            raise InputError(f"{file}: a row has the shape {rows[-1].shape[1:]}, and the network of {folder} takes {shape}")
+            raise InputError(
+                f"{file}: a row has the shape {rows[-1].shape[1:]}, and the network of {folder} takes {shape}"
+            )
     classes = document.content.get("run", {}).get("classes", [])
     outputs = model.predict(np.concatenate(rows))
     _write(screen, [_row(name, output, classes) for name, output in zip(names, outputs, strict=True)], form)

@@ -41,9 +41,6 @@ class Document:
         name: what messages call it: its path, or the recipe's name.
         text: all of it.
         content: its sections.
-
-    >>> Document("m.toml", "[data]\\nkind = 'moons'\\n").where("data", "kind")
-    'm.toml, line 2'
     """
 
     name: str
@@ -91,7 +88,9 @@ def parse(text: str, name: str) -> Document:
     document = Document(name, text, content)
     for section in content:
         if section not in SECTIONS:
-            raise InputError(f"{document.where(section)}: there is no section {section!r}; {suggestion(section, SECTIONS)}")
+            raise InputError(
+                f"{document.where(section)}: there is no section {section!r}; {suggestion(section, SECTIONS)}"
+            )
     for section in ("data", "layers", "training"):
         _check_form(document, section)
     return document
@@ -104,7 +103,9 @@ def _check_form(document: Document, section: str) -> None:
     given = document.content[section]
     if section != "layers":
         if not isinstance(given, dict):
-            raise InputError(f"{document.where(section)}: {section} is {given!r}, and a section [{section}] was expected")
+            raise InputError(
+                f"{document.where(section)}: {section} is {given!r}, and a section [{section}] was expected"
+            )
     elif not isinstance(given, list) or not given or not all(isinstance(layer, dict) for layer in given):
         raise InputError(f"{document.where(section)}: each layer is a section [[layers]], with two brackets")
 

@@ -113,7 +113,9 @@ def _misfit(
             following = layer(x)
         except PellucidError as reason:
             where, kind = document.where("layers", None, k), document.content["layers"][k]["kind"]
-            return ShapeError(f"{where}: layer {k + 1}, {kind}, does not take its input of {show_shape(x.shape)}: {reason}")
+            return ShapeError(
+                f"{where}: layer {k + 1}, {kind}, does not take its input of {show_shape(x.shape)}: {reason}"
+            )
         x = following
     return ShapeError(f"{document.name}: {error}")
 

@@ -39,7 +39,10 @@ def illustrate(run: Run, figures: dict[str, Any]) -> None:
         pictures.picture(image, caption)
     settings = Section("Configuration").code((run.folder / CONFIGURATION).read_text(encoding="utf-8"))
     title = str(run.document.content.get("title", run.document.name))
-    write_file(run.folder / REPORT, page(title, f"Trained by `pellucid train`, in `{run.folder.name}`.", [results, pictures, settings]))
+    write_file(
+        run.folder / REPORT,
+        page(title, f"Trained by `pellucid train`, in `{run.folder.name}`.", [results, pictures, settings]),
+    )
 
 
 def _figures(run: Run) -> Iterator[tuple[str, str, Figure]]:
@@ -62,7 +65,11 @@ def _of_classes(run: Run, inputs: Any, labels: Any) -> Iterator[tuple[str, str, 
     wrong = np.flatnonzero(predicted != labels)[:MOST_WRONG]
     pixels = inputs[wrong].reshape(len(wrong), -1)
     if len(wrong) and inputs.shape[1:] in ((64,), (784,), (8, 8, 1), (28, 28, 1)):
-        yield "wrong", "Examples that are taken for something else.", predictions(pixels, labels[wrong], predicted[wrong])
+        yield (
+            "wrong",
+            "Examples that are taken for something else.",
+            predictions(pixels, labels[wrong], predicted[wrong]),
+        )
     if inputs.shape[1:] == (2,) and count == 2:
 
         def second(points: Any) -> Any:
