@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import recipes
-from ..core.errors import DataFileError, InputError
+from ..core.errors import DataFileError, InputError, MissingExtraError
 from ..core.settings import check_choice
 from ..recipes.sources import prepare
 from .screen import Screen
@@ -92,7 +92,10 @@ def _pictures(section: dict[str, Any], path: Path) -> tuple[list[str], Array]:
 
 
 def _picture(path: Path, size: Any) -> Array:
-    from PIL import Image
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise MissingExtraError("images need Pillow, which is not installed; try: pip install pillow") from error
 
     height, width = size if isinstance(size, list) else (size, size)
     try:

@@ -32,4 +32,4 @@ def training_step(subject: str, data: Path | None) -> tuple[Any, tuple[Any, ...]
     rows = slice(run.plan.batch_size)
     examples = run.model.batch(run.parts.train.inputs[rows], run.parts.train.labels[rows])
     _, _, step = run.model.training_step(examples)
-    return step, examples.arrays
+    return step, tuple(examples.arrays)

@@ -69,7 +69,7 @@ def _given(data: Path | None, epochs: int | None, steps: int | None, seed: int |
 
 
 def measured(run: recipes.Run) -> dict[str, Any]:
-    """Return the loss and the metrics on the rows that are kept for the test; on those learnt from if there are none."""
+    """Return the loss and the metrics on the rows kept for the test, or on those learnt from if there are none."""
     judged, prefix = (run.parts.test, "test_") if run.parts.test else (run.parts.train, "")
     return {f"{prefix}{key}": value for key, value in run.model.evaluate(judged.inputs, judged.labels).items()}
 

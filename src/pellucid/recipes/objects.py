@@ -89,7 +89,8 @@ def network(document: Document, shape: tuple[int, ...], dtype: str, seed: int, c
     """
     row = make_layers(document, classes)
     try:
-        return Sequential(layers.Input(shape, dtype), *row).build(seed=seed)
+        made: Sequential = Sequential(layers.Input(shape, dtype), *row).build(seed=seed)
+        return made
     except PellucidError as error:
         raise _misfit(document, shape, dtype, classes, error) from error
 
