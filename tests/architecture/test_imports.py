@@ -13,7 +13,7 @@ from importlinter import cli as importlinter
 from architecture.source import PACKAGE, ROOT, SOURCES, parse, shown
 
 # Heavy, or of an extra that may not be installed.
-HEAVY = {"llvmlite", "jax", "matplotlib", "sklearn", "latex2mathml", "pandas"}
+HEAVY = {"llvmlite", "jax", "matplotlib", "sklearn", "latex2mathml", "pandas", "PIL"}
 
 
 def late_imports(tree: ast.Module) -> list[tuple[int, str]]:

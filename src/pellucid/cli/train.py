@@ -37,8 +37,8 @@ def train(
         raise InputError("--epochs and --steps are two ways to say how long; give one of them")
     document = recipes.with_settings(with_data(recipes.find(name), data), None, epochs, steps, seed)
     folder = out or numbered_folder("runs", Path(name).stem)
-    run = recipes.begin(document, folder)
     try:
+        run = recipes.begin(document, folder)
         recipes.train(run, verbose=0 if as_json else 1)
         figures = measured(run)
         recipes.illustrate(run, figures)
