@@ -95,6 +95,7 @@ class Emitter(Elements):
         self.extents: dict[str, int] = {}
         self.accumulators: dict[Buffer, Accumulators] = {}
         self.private_bytes = 0  # of the thread's own memory that the statement being written keeps for itself
+        self.stepping = False  # whether it is in the steps of a recurrence
 
     def kernel(self, statements: Sequence[Statement]) -> None:
         """Write outermost statements; what threads do not share out among them, the first one does."""
@@ -120,11 +121,13 @@ class Emitter(Elements):
 
     def _steps(self, loop: Loop) -> None:
         """Write the steps of a recurrence, after each of which threads meet."""
+        outer, self.stepping = self.stepping, True
         with self.writer.loop(0, loop.extent) as counter:
             self.counters[loop.variable] = counter
             self.kernel(loop.body)
             self._barrier()
         del self.counters[loop.variable]
+        self.stepping = outer
 
     def _barrier(self) -> None:
         """Let every thread wait here for all others."""
@@ -322,7 +325,8 @@ class Emitter(Elements):
         count, inside = self._lane_count(loop), list(leaves(loop.body))
         computes = len(inside) > 1 and any(isinstance(s, Store | Reduce) and isinstance(s.value, Apply) for s in inside)
         fewest = FEWEST_WIDE_PASSES if _written_size(loop.body) > SMALL_BODY else 1
-        fits = (n for n in REGISTERS_AT_ONCE if count * n * fewest <= loop.extent or count * n == loop.extent)
+        once = loop.extent if self.stepping else 0  # then there is no loop, and one step waits for the other less
+        fits = (n for n in REGISTERS_AT_ONCE if count * n * fewest <= loop.extent or count * n == once)
         return count * next(fits, 1) if computes else count
 
     # memory that lanes or passes have for themselves
