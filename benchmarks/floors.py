@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .kernels import LARGE
-from .tasks import ENGINES, KERAS, PELLUCID, Figure
+from .tasks import CHARACTER_MODELS, ENGINES, KERAS, PELLUCID, Figure
 
 
 class Floor(NamedTuple):
-    """A ratio of two figures of the same round, or one figure alone, and the bound its median must keep."""
+    """A ratio of two figures of the same round, or one figure alone, in its unit; its median must keep the bound."""
 
     text: str
     above: Figure
     below: Figure | None
     bound: float
     at_most: bool
+    unit: str = "x"
 
 
 PEERS = (*ENGINES, "JAX", KERAS)
@@ -70,6 +71,11 @@ def learnt(measure: str) -> Figure:
     return Figure("addition-exact", (PELLUCID,), measure)
 
 
+def characters(model: str, measure: str) -> Figure:
+    """What a character model learns."""
+    return Figure("characters", (f"{PELLUCID}, {model}",), measure)
+
+
 FLOORS = (
     Floor(
         "two moons 2-3-2: time beside the C loop",
@@ -121,6 +127,16 @@ FLOORS = (
     ahead("binary addition: samples a second to the best of all peers", "addition", PEERS, 5),
     Floor("binary addition: seeds that learn all sums, float32", learnt("exact"), None, 18 / 20, False),
     Floor("binary addition: sums given while learning that are NumPy's, float64", learnt("same"), None, 1.0, False),
+    *(
+        Floor(
+            f"character {name}: nats a character of text held out", characters(name, "nats"), None, most, True, " nats"
+        )
+        for name, most in (("LSTM", 1.65), ("transformer", 1.75))
+    ),
+    *(
+        Floor(f"character {name}: the time that took", characters(name, "minutes"), None, 10, True, " min")
+        for name in CHARACTER_MODELS
+    ),
     ahead("LSTM layer: steps a second to PyTorch's", "lstm", ("PyTorch",), 1.2),
     ahead("transformer block: steps a second to PyTorch's", "transformer", ("PyTorch",), 1.2),
 )

@@ -15,7 +15,7 @@ from . import addition, layers, moons, networks, softmax
 from .tasks import Runner, Task
 
 CORES = 2
-PATIENCE = 600
+PATIENCE = 900
 """Seconds after which a runner is given up."""
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,6 +36,7 @@ UNPREPARED = (
     "addition",
     "learning",
     "layer",
+    "characters",
 )
 """Kinds of tasks whose runners warm up by themselves, so that they need no round 0 unless they have variants."""
 
@@ -59,12 +60,18 @@ class Length(NamedTuple):
     """How many samples of binary addition are timed as one run."""
     seeds: int
     """On how many seeds binary addition is learnt."""
+    characters: int = 0
+    """From how many minibatches the character models learn; 0 for as many as are theirs."""
 
 
-FULL = Length(rounds=5, passes=20_000, epochs=2, enough=0.5, goal=0.985, steps=0, samples=10_000, seeds=20)
-QUICK = Length(rounds=2, passes=2_000, epochs=2, enough=0.2, goal=0.95, steps=200, samples=2_000, seeds=2)
+FULL = Length(
+    rounds=5, passes=20_000, epochs=2, enough=0.5, goal=0.985, steps=0, samples=10_000, seeds=20, characters=0
+)
+QUICK = Length(
+    rounds=2, passes=2_000, epochs=2, enough=0.2, goal=0.95, steps=200, samples=2_000, seeds=2, characters=20
+)
 
-MOST_ROUNDS = {"reach": 2, "recipe": 1, "learning": 1}
+MOST_ROUNDS = {"reach": 2, "recipe": 1, "learning": 1, "characters": 1}
 """Kinds of tasks that take minutes a round, and how many rounds of them are run at most."""
 
 
@@ -113,6 +120,7 @@ def command(task: Task, runner: Runner, folder: Path, length: Length, variant: s
         "addition": ("--samples", length.samples, "--enough", length.enough),
         "learning": ("--seeds", length.seeds),
         "layer": ("--enough", length.enough),
+        "characters": ("--steps", length.characters),
     }[task.kind]
     chosen = ("--variant", variant) if variant else ()
     parts = ("-m", f"benchmarks.peers.{runner.module}", "--problem", folder, *own, *runner.options, *chosen)

@@ -58,9 +58,9 @@ def task_cells(rows: Sequence[Row]) -> Cells:
     return [left + right for left, right in zip(row_cells(rows), memory, strict=True)]
 
 
-def bound(value: float, share: bool) -> str:
-    """A bound or what was measured: a share, or how many times as much."""
-    return f"{value:.0%}" if share else f"{number(value)}x"
+def bound(value: float, verdict: Verdict) -> str:
+    """A bound or what was measured: a share, or how many times as much or of what."""
+    return f"{value:.0%}" if verdict.is_share else f"{number(value)}{verdict.floor.unit}"
 
 
 def notes(rows: Sequence[Row]) -> list[str]:
@@ -74,8 +74,8 @@ def verdict_cells(verdicts: Sequence[Verdict]) -> Cells:
     return [
         (
             verdict.floor.text,
-            f"at {'most' if verdict.floor.at_most else 'least'} {bound(verdict.floor.bound, verdict.is_share)}",
-            bound(verdict.measured.median, verdict.is_share) if verdict.measured else "–",
+            f"at {'most' if verdict.floor.at_most else 'least'} {bound(verdict.floor.bound, verdict)}",
+            bound(verdict.measured.median, verdict) if verdict.measured else "–",
             between(verdict.measured),
             "busy machine, measure again" if verdict.impossible else words[verdict.met],
         )

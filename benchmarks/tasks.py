@@ -72,6 +72,7 @@ ADDITION_WAYS = tuple(
     for products in ("each place's products together", "all products with the inputs first")
     for places in ("a scan", "unrolled")
 )
+CHARACTER_MODELS = {"LSTM": "lstm", "transformer": "transformer"}
 SWEEP_WAYS = ("one network a thread", "one padded batch")
 
 
@@ -262,6 +263,17 @@ TASKS = (
             Runner(PELLUCID, "pellucid_transformer"),
             Runner("PyTorch", "torch_transformer"),
             Runner("JAX", "jax_transformer", variants=("its attention function", "attention written out")),
+        ),
+    ),
+    Task(
+        "characters",
+        "Character models of tinyshakespeare, compiling, looking at the held-out text and writing included",
+        "characters",
+        "s",
+        1.0,
+        tuple(
+            Runner(f"{PELLUCID}, {name}", "pellucid_characters", ("--variant", module))
+            for name, module in CHARACTER_MODELS.items()
         ),
     ),
     estimator_task("mlp-digits", "NetworkClassifier on digits, hidden (100,), Adam, batch 200, 100 epochs", "digits"),

@@ -66,9 +66,9 @@ def places(first: int, end: int, texts: int, context: int, steps: int) -> np.nda
 
 def main(
     path: Path = TEXT,
-    steps: int = 3_000,
+    steps: int = 4_000,
     context: int = 64,
-    width: int = 384,
+    width: int = 256,
     layers: int = 2,
     batch_size: int = 32,
     reports: int = 12,
@@ -121,8 +121,8 @@ def main(
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("text", type=Path, nargs="?", default=TEXT, help="a file of text, in UTF-8")
-    parser.add_argument("--steps", type=int, default=3_000, help="minibatches to learn from")
-    parser.add_argument("--width", type=int, default=384, help="of each layer's state")
+    parser.add_argument("--steps", type=int, default=4_000, help="minibatches to learn from")
+    parser.add_argument("--width", type=int, default=256, help="of each layer's state")
     parser.add_argument("--layers", type=int, default=2, help="LSTM layers on top of each other")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()

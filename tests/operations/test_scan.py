@@ -419,3 +419,12 @@ def test_what_steps_return_may_be_part_of_a_larger_array(backend, read):
         _, ys = loop(lambda h, x: (pc.tanh(h @ W4 + x), h * x), zeros(2, 4) + 1, x)
         found.append(pc.function([], read(ys), backend=at)())
     np.testing.assert_allclose(*found, rtol=1e-5, atol=1e-6)
+
+
+def test_a_sequence_longer_than_memory_is_refused_with_how_much_it_would_take():
+    x, W = pc.variable("x", ("time", 1)), pc.parameter(np.ones((1, 65536)), name="W")
+    last, h = pc.scan(lambda h, x: (pc.tanh(x @ W + h),) * 2, pc.constant(np.zeros(65536)), x)
+    f = pc.function([x], (h * h).sum() + last.sum(), backend="native")
+    assert np.isfinite(f(np.zeros((3, 1))))
+    with pytest.raises(pc.MemoryNeededError, match=r"a call needs [\d,.]+ TiB of memory"):
+        f(np.broadcast_to(np.float32(0), (10_000_000, 1)))

@@ -67,6 +67,7 @@ class Layout:
             v: (r, s) for r in self.loops.values() for v, s in zip(r.loop.current, r.loop.sequences, strict=True)
         }
         self.classes = AxisClasses(self.order)
+        self.updating = self._updating()
         self.rank = self._rank_classes()
         self.views = {n for n in self.order if is_reshape(n) and not is_affine(n)}
         self.drawn: dict[Expression, bool] = {}
@@ -162,12 +163,7 @@ class Layout:
             return False
         (reader,) = readers
         batch = set(range(current.ndim - 2))
-        return (
-            reader.operation.name == "sum"
-            and batch >= set(reader.attribute("axes"))
-            and is_float(current.dtype)
-            and not self.is_nested(product_axes(current))
-        )
+        return reader.operation.name == "sum" and batch >= set(reader.attribute("axes")) and is_float(current.dtype)
 
     def _is_copied_anyway(self, current: Expression) -> bool:
         """Whether it is a piece of something that is copied into a border of zeros, and read by others as well.
@@ -351,7 +347,8 @@ class Layout:
         if is_recurrence(current) or current in self.scopes:
             return row_major(current)
         viewed = any(r in self.views or r.operation.kind in ("indexing", "loop") for r in readers)
-        whole = any(self._is_heavy(r) for r in (current, *readers))
+        updates = bool(readers) and all(r in self.updating for r in readers)  # of a parameter, row after row
+        whole = updates or any(self._is_heavy(r) for r in (current, *readers))
         if buffer.place == "arena" and not (viewed or whole) and order and current not in self.roots:
             first = min(order, key=lambda k: (self._rank((current, k)), k))
             order.remove(first)
@@ -383,13 +380,12 @@ class Layout:
         Statements over one axis, and those that make a parameter's new value of its gradient, run well by themselves,
         and have no vote: else a mean for each channel, and what is done with it, would put channels around all rows.
         """
-        updating = self._updating()
         votes: dict[Axis, float] = {}
         for position, current in enumerate(self.order):
             carrying = sorted((current, *current.inputs), key=lambda n: -n.ndim)
             axes = [self.classes.of((n, k)) for n in carrying for k in range(n.ndim) if n.shape[k] != 1]
             shared = dict.fromkeys(axes)  # not a set: its order depends on addresses, and decides ties
-            if current.operation.kind == "source" or current in updating or len(shared) < 2:
+            if current.operation.kind == "source" or current in self.updating or len(shared) < 2:
                 continue
             for axis in shared:
                 votes[axis] = votes.get(axis, 0.0) + 1.0 - position * 1e-9

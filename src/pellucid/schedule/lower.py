@@ -26,6 +26,7 @@ from .layout import MEMORY, Layout, Recurrence, count, int_size, is_affine, is_r
 from .loops import Apply, Buffer, Contraction, Draw, Literal, Load, Loop, Position, Reduce, Row, Statement, Store, Value
 
 LARGEST_WINDOW = 16
+LONGEST_NESTED_SUM = 64  # terms that lanes add up in a loop of their own, rather than as a product
 
 
 class Lowering(Layout):
@@ -209,15 +210,22 @@ class Lowering(Layout):
         y = self.value(right, (*outer, *((n, k) if current.attribute("transpose_right") else (k, n))))
         result, over = (current, ()) if total is None else (total, total.attribute("axes"))
         target, at = self.buffers[result], self._at(result, (*(i for a, i in enumerate(outer) if a not in over), m, n))
-        if isinstance(x, Load) and isinstance(y, Load) and not self.is_nested(axes):
+        shared = math.prod(loop.extent for k, (_, loop) in enumerate(loops) if k in over or k == len(loops) - 1)
+        nested = self.is_nested(axes) and not (over and shared > LONGEST_NESTED_SUM)
+        if isinstance(x, Load) and isinstance(y, Load) and not nested:
             if any(loop.extent == 0 for _, loop in loops):
                 return self._fill(result, 0)
-            rows, columns, shared = (_axes(pair) for pair in loops[-3:])
-            product = Contraction(rows, columns, shared, x, y, target, at)
+            rows, columns, steps = (_axes(pair) for pair in loops[-3:])
+            product = Contraction(rows, columns, steps, x, y, target, at)
             found = self._of_whole_batch(product, loops[:-3], over)
             if found is not None:
                 return found
         term = Apply(operations["multiply"], (x, y), (), current.dtype)
+        if total is not None:
+            inner = [loop for k, (_, loop) in enumerate(loops[:-3]) if k in over]
+            kept = [loop for k, (_, loop) in enumerate(loops[:-1]) if k not in over]
+            inside = self._nest(list(enumerate([*inner, loops[-1][1]])), [Reduce(operations["sum"], target, at, term)])
+            return self._nest(list(enumerate(kept)), [Store(target, at, Literal(0, current.dtype)), *inside])
         order = sorted(loops, key=lambda pair: -pair[1].extent)
         return [*self._fill(result, 0), *self._nest(order, [Reduce(operations["sum"], target, at, term)])]
 

@@ -34,6 +34,7 @@ def test_the_same_bits_on_any_number_of_threads(threads):
     assert trained(threads) == trained(1)
 
 
+@pytest.mark.filterwarnings("ignore:os.fork\\(\\) was called:RuntimeWarning")  # by JAX, if another test has loaded it
 @pytest.mark.skipif(sys.platform != "linux", reason="forking a process with threads is safe on Linux only")
 def test_the_same_bits_in_forked_processes():
     expected = trained(2)

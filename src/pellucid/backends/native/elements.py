@@ -20,12 +20,13 @@ ROWS_AHEAD = 4
 
 @dataclass
 class Lanes:
-    """The vector loop that is being written: its variable, how many lanes, and which of them count."""
+    """The vector loop that is being written: its variable, how many lanes, which of them count, and how many passes."""
 
     variable: str
     count: int
     base: str | int
     mask: Value | None
+    passes: int
 
 
 class Elements:

@@ -42,6 +42,7 @@ MOST_MASKED_PASSES = 24
 LARGEST_TWICE = 100
 MOST_UNROLLED_JOINS = 32
 SUMS_AT_ONCE = 4
+CHAINS = 4  # that one long sum is cut into
 REGISTERS_AT_ONCE = (4, 2)
 SMALL_BODY = 12  # statements up to which that costs hardly any time to compile
 FEWEST_WIDE_PASSES = 4  # from which it is worth that time for a larger body
@@ -94,6 +95,7 @@ class Emitter(Elements):
         self.extents: dict[str, int] = {}
         self.accumulators: dict[Buffer, Accumulators] = {}
         self.private_bytes = 0  # of the thread's own memory that the statement being written keeps for itself
+        self.stepping = False  # whether it is in the steps of a recurrence
 
     def kernel(self, statements: Sequence[Statement]) -> None:
         """Write outermost statements; what threads do not share out among them, the first one does."""
@@ -119,11 +121,13 @@ class Emitter(Elements):
 
     def _steps(self, loop: Loop) -> None:
         """Write the steps of a recurrence, after each of which threads meet."""
+        outer, self.stepping = self.stepping, True
         with self.writer.loop(0, loop.extent) as counter:
             self.counters[loop.variable] = counter
             self.kernel(loop.body)
             self._barrier()
         del self.counters[loop.variable]
+        self.stepping = outer
 
     def _barrier(self) -> None:
         """Let every thread wait here for all others."""
@@ -199,6 +203,8 @@ class Emitter(Elements):
     def _loop(self, loop: Loop) -> None:
         if loop.mode == "vector" and self.lanes is None:
             self._vector(loop)
+        elif loop.mode == "unrolled" and self._is_chain(loop):
+            self._chains(loop)
         elif loop.mode == "unrolled":
             for place in range(loop.extent):
                 self.counters[loop.variable] = place
@@ -217,6 +223,34 @@ class Emitter(Elements):
     def _body(self, loop: Loop) -> None:
         for statement in loop.body:
             self.statement(statement)
+
+    def _is_chain(self, loop: Loop) -> bool:
+        """Whether an unrolled sum would only wait for itself: each term for the one before, and nothing to do beside.
+
+        With many passes of the lanes, the next ones fill that time.
+        """
+        (leaf, *others) = loop.body
+        if others or not isinstance(leaf, Reduce) or leaf.row or leaf.buffer in self.accumulators:
+            return False
+        waits = self.lanes is not None and self.lanes.passes < CHAINS and loop.extent >= 2 * CHAINS
+        return waits and loop.variable not in leaf.index.variables
+
+    def _chains(self, loop: Loop) -> None:
+        """Write an unrolled sum as several shorter ones, joined at the end."""
+        (leaf,) = loop.body
+        assert isinstance(leaf, Reduce) and leaf.operation.scalar is not None
+        totals = [self._get(leaf.buffer, leaf.index, None)]
+        for place in range(loop.extent):
+            self.counters[loop.variable] = place
+            value, chain = self.value(leaf.value), place % CHAINS
+            if chain < len(totals):
+                totals[chain] = leaf.operation.scalar(self.b, totals[chain], value)
+            else:
+                totals.append(value)
+        del self.counters[loop.variable]
+        while len(totals) > 1:
+            totals = [leaf.operation.scalar(self.b, x, y) for x, y in zip(totals[::2], totals[1::2], strict=True)]
+        self._put(leaf.buffer, leaf.index, None, totals[0])
 
     def _vector(self, loop: Loop) -> None:
         count = self._lane_count(loop)
@@ -266,7 +300,7 @@ class Emitter(Elements):
             dtype = "int32" if loop.extent < 2**31 - count else "int64"
             place = self.b.add(self.b.iota(count, dtype), self._integer(base, dtype))
             mask = self.b.compare("<", place, self.b.constant(loop.extent, like=place))
-        self.lanes = Lanes(loop.variable, count, base, mask)
+        self.lanes = Lanes(loop.variable, count, base, mask, -(-loop.extent // count))
         own = dict(self.private_lanes)
         self.private_lanes = {buffer: lanes and count for buffer, lanes in own.items()}
         self._body(loop)
@@ -291,8 +325,9 @@ class Emitter(Elements):
         count, inside = self._lane_count(loop), list(leaves(loop.body))
         computes = len(inside) > 1 and any(isinstance(s, Store | Reduce) and isinstance(s.value, Apply) for s in inside)
         fewest = FEWEST_WIDE_PASSES if _written_size(loop.body) > SMALL_BODY else 1
-        fitting = (count * n for n in REGISTERS_AT_ONCE if computes and count * n * fewest <= loop.extent)
-        return next(fitting, count)
+        once = loop.extent if self.stepping else 0  # then there is no loop, and one step waits for the other less
+        fits = (n for n in REGISTERS_AT_ONCE if count * n * fewest <= loop.extent or count * n == once)
+        return count * next(fits, 1) if computes else count
 
     # memory that lanes or passes have for themselves
 
@@ -358,32 +393,43 @@ class Emitter(Elements):
         vectors = Accumulators(self.writer.allocate(kind, size), count, low, size, frozenset(self.counters))
         assert leaf.operation.identity is not None
         identity = self.b.splat(self.b.constant_of(leaf.operation.identity(dtype), dtype), count)
-        with self.writer.repeated(vectors.size) as element:
+        once = self._wide_count(loop) >= loop.extent  # then they stay in registers
+        for element in self._elements(0, vectors.size, most=MOST_UNROLLED_JOINS if once else 1):
             self.b.store(identity, self.writer.address(vectors.address, element, kind))
         self.accumulators[leaf.buffer] = vectors
         return leaf, vectors
 
     def _join(self, leaf: Reduce, vectors: Accumulators) -> None:
-        buffer, kind = leaf.buffer, memory_type(leaf.buffer.dtype, vectors.lanes)
+        """Join the lanes of accumulators and add them to the elements they are of, as many at once as a vector has."""
         outer = self.offset(Index(tuple(t for t in leaf.index.terms if t[0] in vectors.around)))
-        for element in self._elements(vectors.size):
-            total = self.b.load(self.writer.address(vectors.address, element, kind), buffer.dtype, vectors.lanes)
-            assert leaf.operation.scalar is not None
-            joined = self.b.reduce_lanes(leaf.operation.scalar, total)
-            offset = self.writer.add(self.writer.add(outer, element), vectors.low)
-            address = self.writer.address(self.addresses[buffer], offset, memory_type(buffer.dtype))
-            self.b.store(leaf.operation.scalar(self.b, self.b.load(address, buffer.dtype), joined), address)
+        together = vectors.size // vectors.lanes * vectors.lanes
+        for element in self._elements(0, together, vectors.lanes):
+            self._join_elements(leaf, vectors, outer, element, vectors.lanes)
+        for element in self._elements(together, vectors.size):
+            self._join_elements(leaf, vectors, outer, element, 0)
+
+    def _join_elements(self, leaf: Reduce, vectors: Accumulators, outer: str | int, first: str | int, n: int) -> None:
+        """Join the accumulators of n neighbouring elements; n is 0 for one alone."""
+        combine, dtype = leaf.operation.scalar, leaf.buffer.dtype
+        assert combine is not None
+        kind = memory_type(dtype, vectors.lanes)
+        places = [self.writer.address(vectors.address, self.writer.add(first, k), kind) for k in range(max(n, 1))]
+        totals = [self.b.load(place, dtype, vectors.lanes) for place in places]
+        joined = self.b.reduce_together(combine, totals) if n else self.b.reduce_lanes(combine, totals[0])
+        offset = self.writer.add(self.writer.add(outer, first), vectors.low)
+        address = self.writer.address(self.addresses[leaf.buffer], offset, memory_type(dtype))
+        self.b.store(combine(self.b, self.b.load(address, dtype, n), joined), address)
 
     def _inner(self, index: Index) -> Index:
         """The part of an index that loops inside the vector loop move (those outside are where they are)."""
         return Index(tuple(t for t in index.terms if t[0] not in self.counters), index.offset)
 
-    def _elements(self, size: int) -> Iterator[str | int]:
-        """Yield each element's number, written out if they are few, else in a loop."""
-        if size <= MOST_UNROLLED_JOINS:
-            yield from range(size)
+    def _elements(self, first: int, last: int, step: int = 1, most: int = MOST_UNROLLED_JOINS) -> Iterator[str | int]:
+        """Yield every step-th element's number, written out if they are few, else in a loop."""
+        if last - first <= most:
+            yield from range(first, last, step)
         else:
-            with self.writer.loop(0, size) as element:
+            with self.writer.loop(first, last, step) as element:
                 yield element
 
     # statements

@@ -97,6 +97,24 @@ class Lanes:
         text = f"shufflevector {value.typed}, {value.type} poison, <{count} x i32> <{chosen}>"
         return self._write(text, value.dtype, count)
 
+    def reduce_together(self, combine: Callable[..., Value], values: Sequence[Value]) -> Value:
+        """Combine the lanes of each of as many vectors as these have lanes: lane k of the result is of vector k.
+
+        Each is combined in the order of ``reduce_lanes``; together they take few shuffles, and one store.
+        """
+        if len(values) == 1:
+            return values[0]
+        x, y = (self.reduce_together(combine, some) for some in (values[::2], values[1::2]))
+        parts = len(values) // 2  # of each vector, that belong to one of the values
+        width = x.lanes // parts
+        lower = [v + part * width + k for part in range(parts) for v in (0, x.lanes) for k in range(width // 2)]
+        return combine(self, self._chosen(x, y, lower), self._chosen(x, y, [k + width // 2 for k in lower]))
+
+    def _chosen(self, x: Value, y: Value, lanes: Sequence[int]) -> Value:
+        """Return some lanes of two vectors; those of the second are counted on from those of the first."""
+        chosen = ", ".join(f"i32 {i}" for i in lanes)
+        return self._write(f"shufflevector {x.typed}, {y.typed}, <{len(lanes)} x i32> <{chosen}>", x.dtype, len(lanes))
+
     def reduce_lanes(self, combine: Callable[..., Value], value: Value) -> Value:
         """Combine all lanes into one scalar: lower half with upper half, until one is left.
 
