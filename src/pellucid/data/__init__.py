@@ -2,18 +2,25 @@
 
 from .checks import check_finite
 from .idx import mnist, read_idx
+from .images import SkippedImageWarning, images, parts_of, read_image
+from .labelled import Labelled
 from .sets import Split, addition, digits, moons, split
 from .text import Characters, read_text, split_text, windows
 
 __all__ = [
     "Characters",
+    "Labelled",
+    "SkippedImageWarning",
     "Split",
     "addition",
     "check_finite",
     "digits",
+    "images",
     "mnist",
     "moons",
+    "parts_of",
     "read_idx",
+    "read_image",
     "read_text",
     "split",
     "split_text",

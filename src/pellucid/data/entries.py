@@ -1,0 +1,91 @@
+"""The files of a folder or of a zip archive, which is read where it is and never unpacked."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from ..core.errors import DataFileError
+
+LARGEST = 1 << 28  # bytes of one file; the largest photographs have some tens of millions
+MOST_INFLATED = 200  # times as large as it was packed: images hardly shrink, and what shrinks more is a trap
+
+
+class Entry(NamedTuple):
+    """A file.
+
+    Attributes:
+        name: its path inside the folder or archive, with / between the parts.
+        size: how many bytes it has.
+        read: returns them.
+    """
+
+    name: str
+    size: int
+    read: Callable[[], bytes]
+
+
+@contextmanager
+def entries(path: str | os.PathLike[str]) -> Iterator[list[Entry]]:
+    """Yield the files of a folder, or of a zip archive, by name; hidden ones are left out.
+
+    Raises:
+        DataFileError: if there is no such folder, or the archive is damaged, encrypted or names files outside itself.
+    """
+    path = Path(path)
+    if path.is_dir():
+        yield sorted(_of_folder(path))
+        return
+    if not path.exists():
+        raise DataFileError(f"{path}: is not there; a folder of images or a zip archive of one was expected")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield sorted(_of_archive(path, archive))
+    except zipfile.BadZipFile as error:
+        raise DataFileError(f"{path}: is neither a folder nor a whole zip archive ({error})") from error
+    except OSError as error:
+        raise DataFileError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _of_folder(path: Path) -> Iterator[Entry]:
+    def refuse(error: OSError) -> None:
+        raise DataFileError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
+    seen = {os.path.realpath(path)}
+    for folder, folders, files in os.walk(path, onerror=refuse, followlinks=True):
+        inside = Path(folder)
+        kept = []
+        for name in sorted(folders):
+            real = os.path.realpath(inside / name)
+            if not name.startswith(".") and real not in seen:  # a link back up would go round for ever
+                seen.add(real)
+                kept.append(name)
+        folders[:] = kept
+        for name in files:
+            file = inside / name
+            if not name.startswith(".") and file.is_file():
+                yield Entry(file.relative_to(path).as_posix(), file.stat().st_size, file.read_bytes)
+
+
+def _of_archive(path: Path, archive: zipfile.ZipFile) -> Iterator[Entry]:
+    for member in archive.infolist():
+        name = PurePosixPath(member.filename)
+        if member.is_dir() or any(part.startswith((".", "__MACOSX")) and part != ".." for part in name.parts):
+            continue
+        if name.is_absolute() or ".." in name.parts:
+            raise DataFileError(f"{path}: names a file outside itself, {member.filename}; it is not to be trusted")
+        if member.flag_bits & 1:
+            raise DataFileError(f"{path}: {member.filename} is encrypted; unpack the archive, and give the folder")
+        if member.file_size > MOST_INFLATED * max(member.compress_size, 1024):
+            raise DataFileError(
+                f"{path}: {member.filename} would grow from {member.compress_size:,} bytes to {member.file_size:,};"
+                " it is not to be trusted"
+            )
+        yield Entry(str(name), member.file_size, lambda member=member: archive.read(member))  # type: ignore[misc]
+
+
+__all__ = ["LARGEST", "Entry", "entries"]
