@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from .. import recipes
-from ..core.errors import DataFileError, InputError, MissingExtraError
+from ..core.errors import DataFileError, InputError
 from ..core.settings import check_choice
-from ..recipes.sources import prepare
+from ..data import read_image
+from ..recipes.sources import image_size, prepare
 from .screen import Screen
 
 Array = np.ndarray[Any, Any]
@@ -88,21 +89,8 @@ def _pictures(section: dict[str, Any], path: Path) -> tuple[list[str], Array]:
     found = sorted(p for p in path.rglob("*") if p.suffix.lower() in PICTURES) if path.is_dir() else [path]
     if not found:
         raise DataFileError(f"{path}: holds no images")
-    return [str(p) for p in found], np.stack([_picture(p, section.get("size", 32)) for p in found])
-
-
-def _picture(path: Path, size: Any) -> Array:
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise MissingExtraError("images need Pillow, which is not installed; try: pip install pillow") from error
-
-    height, width = size if isinstance(size, list) else (size, size)
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB").resize((width, height)))
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise DataFileError(f"{path}: is no image that can be read: {error}") from error
+    size = image_size(section)
+    return [str(p) for p in found], np.stack([read_image(p, size) for p in found])
 
 
 def _write(screen: Screen, rows: list[dict[str, Any]], form: str) -> None:

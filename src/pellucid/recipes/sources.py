@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import data
-from ..core.errors import InputError
+from ..core.errors import DataFileError, InputError
 from ..core.settings import check_number, check_whole
 from ..data.labelled import Labelled
 from ..training.splits import split_rows
@@ -26,7 +26,7 @@ KINDS: dict[str, dict[str, Setting]] = {
     "addition": {"bits": WHOLE, "n": WHOLE},
     "text": {"path": TEXT, "length": WHOLE, "step": WHOLE},
     "images": {"path": TEXT, "size": SIZE, **SHAPED},
-    "csv": {"path": TEXT, "target": TEXT},
+    "csv": {"path": TEXT, "target": TEXT, "missing": TEXT},
     "arrays": {"path": TEXT, **SHAPED},
 }
 TAKEN_FROM_FILES = {kind for kind, known in KINDS.items() if "path" in known}
@@ -81,7 +81,7 @@ def load(document: Document) -> Parts:
         raise InputError(f"{document.where('data')}: {kind} needs a path; give one here, or with --data PATH")
     whole, test = READERS[kind](section)
     share = section.get("test", 0)
-    if share:
+    if share and test is None:
         learnt, held = split_rows(whole.labels, share, seed)
         whole, test = _chosen(whole, learnt), _chosen(whole, held)
     whole, test = _prepared(section, whole), None if test is None else _prepared(section, test)
@@ -157,30 +157,33 @@ def _text(section: dict[str, Any]) -> tuple[Labelled, Labelled]:
     return Labelled(*given, characters), Labelled(*data.windows(held, length), characters)
 
 
-def _reader(name: str) -> Any:
-    """Return a reader of files, which is loaded when it is first used."""
-    return vars(data)[name]
+def _images(section: dict[str, Any]) -> tuple[Labelled, Labelled | None]:
+    """Return the images of a folder; apart, where it says which are to learn from and which to test with."""
+    path, size = section["path"], image_size(section)
+    if not {"train", "test"} <= set(data.parts_of(path)):
+        return data.images(path, size), None
+    learnt, held = (data.images(path, size, part=part) for part in ("train", "test"))
+    if learnt.classes != held.classes:
+        differ = sorted(set(learnt.classes) ^ set(held.classes))
+        raise DataFileError(f"{path}: train and test do not have the same classes: {', '.join(differ[:5])} in one only")
+    return learnt, held
 
 
-def _images(section: dict[str, Any]) -> tuple[Labelled, None]:
+def image_size(section: dict[str, Any]) -> tuple[int, int]:
+    """Return the height and width that images are stretched to."""
     size = section.get("size", 32)
-    read: Any = _reader("images")
-    found: Labelled = read(section["path"], size=tuple(size) if isinstance(size, list) else size)
-    return found, None
+    return (size[0], size[1]) if isinstance(size, list) else (size, size)
 
 
 def _csv(section: dict[str, Any]) -> tuple[Labelled, None]:
     if "target" not in section:
         raise InputError('[data] of a CSV file needs target = "..." with the name of the column to learn')
-    read: Any = _reader("read_csv")
-    found: Labelled = read(section["path"], target=section["target"])
-    return found, None
+    table = data.read_csv(section["path"], section["target"], missing=section.get("missing", "error"))
+    return Labelled(*table[:4]), None
 
 
 def _arrays(section: dict[str, Any]) -> tuple[Labelled, None]:
-    read: Any = _reader("read_arrays")
-    found: Labelled = read(section["path"])
-    return found, None
+    return data.read_arrays(section["path"]), None
 
 
 READERS: dict[str, Any] = {
@@ -205,4 +208,4 @@ def found_path(kind: str) -> str | None:
     return None
 
 
-__all__ = ["KINDS", "Parts", "check", "fingerprint", "found_path", "load", "prepare"]
+__all__ = ["KINDS", "Parts", "check", "fingerprint", "found_path", "image_size", "load", "prepare"]
