@@ -111,7 +111,9 @@ def test_sizes_and_channels(folder):
     np.testing.assert_array_equal(grey.inputs[0, :, :, 0], expected)
 
 
-@pytest.mark.parametrize("arguments", [{"size": 0}, {"size": (3, 4, 5)}, {"size": "32"}, {"channels": 2}, {"workers": 0}])
+@pytest.mark.parametrize(
+    "arguments", [{"size": 0}, {"size": (3, 4, 5)}, {"size": "32"}, {"channels": 2}, {"workers": 0}]
+)
 def test_wrong_arguments(folder, arguments):
     with pytest.raises(pc.core.errors.InputError, match=next(iter(arguments))):
         pc.data.images(folder, **arguments)

@@ -98,7 +98,11 @@ BAD = {
     "huge": ("a,kind\n1,x\n1e300,y\n", "kind", "'1e300' in column 'a' is no number that float32 holds"),
     "a quote that never ends": ('a,kind\n1,"x\n2,y\n', "kind", "is no CSV"),
     "one huge value": ("a,kind\n1,x\n2," + "y" * 200_000 + "\n", "kind", "is no CSV: field larger"),
-    "texts that all differ": ("a,kind\n" + "".join(f"t{k},{k % 2}\n" for k in range(1_200)), "kind", "too many to learn"),
+    "texts that all differ": (
+        "a,kind\n" + "".join(f"t{k},{k % 2}\n" for k in range(1_200)),
+        "kind",
+        "too many to learn",
+    ),
 }
 
 

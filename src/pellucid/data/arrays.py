@@ -46,7 +46,9 @@ def read_arrays(path: str | os.PathLike[str], inputs: str | None = None, labels:
     arrays = _arrays(path)
     x, y = _named(path, arrays, inputs, INPUTS, "inputs"), _named(path, arrays, labels, LABELS, "labels")
     if x.ndim < 1 or y.ndim < 1 or len(x) != len(y) or not len(x):
-        raise DataFileError(f"{path}: inputs are {x.shape} and labels {y.shape}; expected as many rows in both, and some")
+        raise DataFileError(
+            f"{path}: inputs are {x.shape} and labels {y.shape}; expected as many rows in both, and some"
+        )
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim > 1 or y.dtype.kind == "f":

@@ -95,10 +95,10 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
     from PIL import Image
 
     values = np.asarray(picture).astype(np.float64)
-    if picture.mode.startswith("I;16") or (picture.mode == "I" and 0 <= values.min() and 255 < values.max() < 65536):
+    if picture.mode.startswith("I;16") or (picture.mode == "I" and values.min() >= 0 and 255 < values.max() < 65536):
         return Image.fromarray((values // 256).astype(np.uint8))
     low, high = values.min(), values.max()
-    if picture.mode == "I" and 0 <= low and high < 256:
+    if picture.mode == "I" and low >= 0 and high < 256:
         return Image.fromarray(values.astype(np.uint8))
     return Image.fromarray(np.uint8(np.rint((values - low) * (255 / max(high - low, 1e-300)))))
 

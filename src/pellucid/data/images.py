@@ -84,7 +84,9 @@ def images(
         bad = _decode_all([file.entry for file in files], inputs, workers, progress)
     if bad and strict:
         first = min(bad)
-        raise DataFileError(f"{Path(path) / files[first].entry.name}: {bad[first]}; leave strict out to skip such files")
+        raise DataFileError(
+            f"{Path(path) / files[first].entry.name}: {bad[first]}; leave strict out to skip such files"
+        )
     return _without(Path(path), files, inputs, bad)
 
 

@@ -122,7 +122,9 @@ def read_csv(
     if target in chosen or not chosen:
         raise InputError(f"read_csv: columns are {chosen}; expected others than the target {target!r}, at least one")
     rows = _complete(path, rows, places, target, missing)
-    made = tuple(_column(path, name, [_Row(r.line, [r.values[places[name]]]) for r in rows], missing) for name in chosen)
+    made = tuple(
+        _column(path, name, [_Row(r.line, [r.values[places[name]]]) for r in rows], missing) for name in chosen
+    )
     inputs = _encoded(path, made, [(r.line, {name: r.values[places[name]] for name in chosen}) for r in rows])
     found, classes = _labels(path, target, [_Row(r.line, [r.values[places[target]]]) for r in rows], labels)
     return Table(inputs, found, classes, tuple(f"line {r.line}" for r in rows), made, target)

@@ -7,6 +7,7 @@ from .movement import MOVEMENT
 from .pattern import Rule, rule, symbol
 from .reduction import REDUCTION
 from .stability import BY_HAND, STABILITY
+from .states import STATES
 
 _stop_gradient, _returned = symbol("stop_gradient"), symbol("returned")
 
@@ -14,7 +15,7 @@ _stop_gradient, _returned = symbol("stop_gradient"), symbol("returned")
 # forms come first: algebra would take apart what they recognise.
 SIMPLIFY: tuple[Rule, ...] = (
     rule("returned(x) → x", lambda x: _returned(x), lambda x: x, integers=True),
-    *(*STABILITY, *ALGEBRA, *MOVEMENT, *REDUCTION),
+    *(*STABILITY, *STATES, *ALGEBRA, *MOVEMENT, *REDUCTION),
 )
 STABILISE: tuple[Rule, ...] = (*BY_HAND, *SIMPLIFY)
 ALL: tuple[Rule, ...] = (
