@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import math
 import random
 
@@ -269,6 +270,14 @@ def test_an_encoding_survives_json(write):
 def test_json_of_another_kind_is_refused(text):
     with pytest.raises(InputError, match="encoding of a table"):
         Encoding.from_json(text)
+
+
+@pytest.mark.parametrize(("key", "value"), [("place", 5), ("mean", float("nan")), ("name", 1), ("kind", "x")])
+def test_json_of_wrong_values_is_refused(write, key, value):
+    told = json.loads(read_csv(write(FRUIT), "fruit").encoding.to_json())
+    told["columns"][0][key] = value
+    with pytest.raises(InputError, match="encoding of a table"):
+        Encoding.from_json(json.dumps(told))
 
 
 NUMBERS = st.floats(-1e30, 1e30, width=32)
