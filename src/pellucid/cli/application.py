@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from .cache import cache as show_cache
+from .data import data as show_data
 from .demo import Stopped
 from .demo import demo as run_demo
 from .devices import devices as show_devices
@@ -166,3 +167,9 @@ def time(
 ) -> None:
     """Measure a training step, layer by layer, forward and backward: pellucid time digits."""
     show_times(Screen(), subject, data, as_json)
+
+
+@application.command("data")
+def data_sets(as_json: JsonOption = False) -> None:
+    """Show the data sets that recipes use, where they were found, or how to get them: pellucid data."""
+    show_data(Screen(), as_json)
