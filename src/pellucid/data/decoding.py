@@ -52,7 +52,7 @@ def decode(content: bytes, into: Array) -> None:
         raise BadImageError("is no image of a kind that Pillow knows") from None
     except image_module.DecompressionBombError as error:
         raise BadImageError(f"is too large: {error}") from None
-    except Exception as error:  # what decoders raise on damaged files is of many kinds
+    except Exception as error:  # noqa: BLE001 - what decoders raise on damaged files is of many kinds
         raise BadImageError(f"is damaged: {str(error) or type(error).__name__}") from None
 
 

@@ -134,10 +134,10 @@ class Found(NamedTuple):
 
 
 def folders() -> list[Path]:
-    """Return where data sets are looked for, in this order: $PELLUCID_DATA, ./data, and a folder of the user's own.
+    r"""Return where data sets are looked for, in this order: $PELLUCID_DATA, ./data, and a folder of the user's own.
 
     The last is ``~/.local/share/pellucid/data`` (or in $XDG_DATA_HOME), on macOS ``pellucid/data`` in
-    ``~/Library/Application Support``, and on Windows ``pellucid\\data`` in %LOCALAPPDATA%.
+    ``~/Library/Application Support``, and on Windows ``pellucid\data`` in %LOCALAPPDATA%.
     """
     given = os.environ.get("PELLUCID_DATA")
     return [*([Path(given).expanduser()] if given else []), Path("data"), _own() / "pellucid" / "data"]

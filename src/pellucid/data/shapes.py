@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import InputError, MissingExtraError
+from ..core.errors import MissingExtraError
 from ..core.settings import check_number, check_whole
 
 Array = np.ndarray[Any, Any]

@@ -58,7 +58,7 @@ def read_csv(
     header: bool | None = None,
     encoding: str = "utf-8",
 ) -> Table:
-    """Return the table in a CSV file: inputs, the labels to learn, and what they are called.
+    r"""Return the table in a CSV file: inputs, the labels to learn, and what they are called.
 
     A column whose values are all numbers is one input; any other is a column of categories, one-hot encoded in the
     order of their texts. A target of texts is classes. One of numbers is classes if they are whole and at most 20
@@ -85,7 +85,7 @@ def read_csv(
     >>> import pathlib, tempfile
     >>> folder = tempfile.TemporaryDirectory()
     >>> path = pathlib.Path(folder.name) / "fruit.csv"
-    >>> _ = path.write_text("weight,colour,fruit\\n150,red,apple\\n120,yellow,banana\\n170,green,apple\\n")
+    >>> _ = path.write_text("weight,colour,fruit\n150,red,apple\n120,yellow,banana\n170,green,apple\n")
     >>> table = read_csv(path, "fruit")
     >>> table.columns
     ('weight', 'colour=green', 'colour=red', 'colour=yellow')

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -178,7 +176,7 @@ def image_size(section: dict[str, Any]) -> tuple[int, int]:
 def _csv(section: dict[str, Any]) -> tuple[Labelled, None]:
     if "target" not in section:
         raise InputError('[data] of a CSV file needs target = "..." with the name of the column to learn')
-    table = data.read_csv(section["path"], section["target"], missing=section.get("missing", "error"))
+    table = data.read_csv(section["path"], section["target"], missing=section.get("missing", "refuse"))
     return Labelled(*table[:4]), None
 
 
@@ -196,16 +194,16 @@ READERS: dict[str, Any] = {
     "csv": _csv,
     "arrays": _arrays,
 }
-SETS = Path("data")
+SETS = {"mnist": "mnist", "text": "tinyshakespeare"}
 
 
 def found_path(kind: str) -> str | None:
-    """Return where a set lies that is looked for by itself: in $PELLUCID_DATA or ./data; None if it is in neither."""
-    names = {"mnist": "mnist", "text": "tinyshakespeare.txt"}
-    for folder in (Path(os.environ["PELLUCID_DATA"]) if "PELLUCID_DATA" in os.environ else SETS, SETS):
-        if kind in names and (folder / names[kind]).exists():
-            return str((folder / names[kind]).resolve())
-    return None
+    """Return where the set lies that a recipe takes if it is told none; None for kinds that every user brings.
+
+    Raises:
+        DataFileError: it is nowhere; the message says where to get it.
+    """
+    return str(data.find(SETS[kind]).resolve()) if kind in SETS else None
 
 
 __all__ = ["KINDS", "Parts", "check", "fingerprint", "found_path", "image_size", "load", "prepare"]

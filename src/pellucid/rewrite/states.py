@@ -1,4 +1,4 @@
-"""Loops over time: who reads the last of all states reads what is carried at the end, and no other state need be kept."""
+"""Loops over time: who reads the last of all states reads what is carried at the end."""
 
 from __future__ import annotations
 
