@@ -10,8 +10,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from pellucid.core.version import __version__
+
 PACKAGES = (
-    "pellucid",
     "numpy",
     "llvmlite",
     "torch",
@@ -47,8 +48,8 @@ def vector_width(flags: set[str]) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of the interpreter, the compiler and the packages that are installed."""
-    found = {"Python": platform.python_version()}
+    """Versions of the interpreter, the compiler and the packages that are installed; Pellucid's is its source's."""
+    found = {"Python": platform.python_version(), "pellucid": __version__}
     for package in PACKAGES:
         try:
             found[package] = importlib.metadata.version(package)
