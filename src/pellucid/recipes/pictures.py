@@ -63,12 +63,11 @@ def _of_classes(run: Run, inputs: Any, labels: Any) -> Iterator[tuple[str, str, 
     if count <= MOST_CLASSES:
         yield "confusion", "What was predicted for each class.", confusion(labels, predicted, count)
     wrong = np.flatnonzero(predicted != labels)[:MOST_WRONG]
-    pixels = inputs[wrong].reshape(len(wrong), -1)
     if len(wrong) and inputs.shape[1:] in ((64,), (784,), (8, 8, 1), (28, 28, 1)):
         yield (
             "wrong",
             "Examples that are taken for something else.",
-            predictions(pixels, labels[wrong], predicted[wrong]),
+            predictions(inputs[wrong].reshape(len(wrong), -1), labels[wrong], predicted[wrong]),
         )
     if inputs.shape[1:] == (2,) and count == 2:
 
