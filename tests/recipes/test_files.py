@@ -63,7 +63,7 @@ def test_a_folder_of_images_is_learnt_and_new_ones_are_told_apart(folder, tmp_pa
     assert [row["class"] for row in rows] == ["day", "night"]
     assert all(row["probability"] > 0.9 for row in rows)
     result = invoke("evaluate", run, "--json")
-    assert json.loads(result.output)["accuracy"] == 1.0
+    assert json.loads(result.output)["test_accuracy"] == 1.0
     (tmp_path / "new" / "z.png").write_bytes(b"not an image")
     result = invoke("predict", run, tmp_path / "new" / "z.png")
     assert result.exit_code != 0 and "z.png: is no image" in str(result.exception)

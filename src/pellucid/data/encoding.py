@@ -229,8 +229,7 @@ def _is_sound(encoding: Encoding) -> bool:
         and is_whole(encoding.width)
         and all(is_whole(c.place) and 0 <= c.place < encoding.width for c in encoding.columns)
         and all(is_number(c.mean) and math.isfinite(c.mean) for c in encoding.columns)
-        and isinstance(encoding.header, bool)
-        and isinstance(encoding.fill, bool)
+        and {type(encoding.header), type(encoding.fill)} == {bool}
     )
 
 

@@ -113,7 +113,7 @@ def parts_of(path: str | os.PathLike[str]) -> tuple[str, ...]:
     return tuple(part for part in PARTS if part in found)
 
 
-def _checked(size: int | tuple[int, int], channels: int, workers: int | None) -> tuple[int, int]:
+def _checked(size: Any, channels: int, workers: int | None) -> tuple[int, int]:
     sizes = (size, size) if isinstance(size, int) else tuple(size)
     if len(sizes) != 2 or not all(isinstance(n, int) and 0 < n <= 1 << 14 for n in sizes):
         raise InputError(f"images: size is {size!r}; expected a whole number of pixels, or two: (height, width)")

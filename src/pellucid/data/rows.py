@@ -131,7 +131,8 @@ def read_rows(
         DataFileError: if the file cannot be read, is empty, in another encoding or ragged, has quotes that do not
             match, a cell of more than 131,072 characters, or two columns of one name; it names the line.
     """
-    if delimiter is not None and (not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '\n\r"'):
+    given: Any = delimiter
+    if given is not None and (not isinstance(given, str) or len(given) != 1 or given in '\n\r"'):
         raise InputError(f"read_csv: delimiter is {delimiter!r}; expected one character such as ',' or ';', or None")
     path = Path(path)
     _check_file(path)
