@@ -16,6 +16,10 @@ LAYERS = """
 kind = "Flatten"
 
 [[layers]]
+kind = "Rescaling"
+scale = 0.00392156862745098
+
+[[layers]]
 kind = "Dense"
 units = "classes"
 
@@ -26,7 +30,7 @@ metrics = ["accuracy"]
 batch_size = 10
 epochs = 20
 """
-IMAGES = '[data]\nkind = "images"\nsize = [6, 6]\nscale = 0.00392156862745098\n' + LAYERS
+IMAGES = '[data]\nkind = "images"\nsize = [6, 6]\n' + LAYERS
 
 
 def invoke(*arguments, **options):

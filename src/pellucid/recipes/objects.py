@@ -64,13 +64,24 @@ def _value(value: Any) -> Any:
     return tuple(map(_value, value)) if isinstance(value, list) else value
 
 
-def optimizer(table: Any, where: str) -> Any:
-    """Return the optimiser of a name or a table, whose learning rate may be the table of a schedule."""
+def optimizer(table: Any, where: str, steps: int) -> Any:
+    """Return the optimiser of a name or a table, whose learning rate may be the table of a schedule.
+
+    Args:
+        table: the optimiser's.
+        where: what messages begin with.
+        steps: of the whole training, which a schedule takes that does not say how long it decays.
+    """
     if isinstance(table, str):
         table = {"kind": table}
     rate = table.get("learning_rate")
-    given = {"learning_rate": make(SCHEDULES, rate, f"{where}: learning_rate")} if isinstance(rate, dict) else {}
+    given = {"learning_rate": _schedule(rate, f"{where}: learning_rate", steps)} if isinstance(rate, dict) else {}
     return make(OPTIMIZERS, table, where, **given)
+
+
+def _schedule(table: dict[str, Any], where: str, steps: int) -> Any:
+    known = inspect.signature(SCHEDULES[table["kind"]]).parameters if table.get("kind") in SCHEDULES else {}
+    return make(SCHEDULES, {"decay_steps": steps, **table} if "decay_steps" in known else table, where)
 
 
 def network(document: Document, shape: tuple[int, ...], dtype: str, seed: int, classes: int = 0) -> Sequential:

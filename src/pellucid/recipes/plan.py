@@ -40,8 +40,12 @@ class Plan(NamedTuple):
     callbacks: list[Callback]
 
 
-def plan(document: Document) -> Plan:
+def plan(document: Document, rows: int = 1) -> Plan:
     """Return the plan of a document.
+
+    Args:
+        document: the document.
+        rows: how many there are to learn from in each epoch.
 
     Raises:
         InputError: for an unknown key or name, or a wrong value: it says where.
@@ -57,13 +61,15 @@ def plan(document: Document) -> Plan:
         raise InputError(f"{document.where('training', 'steps')}: has epochs and steps; expected one of them")
     if "loss" not in section:
         raise InputError(f'{document.where("training")}: has no loss; expected loss = "cross_entropy", for example')
+    batch_size, steps = section.get("batch_size", 32), section.get("steps")
+    total = steps or section["epochs"] * -(-rows // batch_size)
     return Plan(
         _loss(document, section["loss"]),
-        optimizer(section.get("optimizer", "Adam"), document.where("training", "optimizer")),
+        optimizer(section.get("optimizer", "Adam"), document.where("training", "optimizer"), total),
         _metrics(document, section.get("metrics", [])),
         section.get("epochs", 1),
-        section.get("steps"),
-        section.get("batch_size", 32),
+        steps,
+        batch_size,
         section.get("seed", 0),
         section.get("shuffle", True),
         _callbacks(document, section),

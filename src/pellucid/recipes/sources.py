@@ -15,7 +15,7 @@ from ..training.splits import split_rows
 from .document import NUMBER, SIZE, TEXT, WHOLE, Document, Setting, check_keys, suggestion
 
 Array = np.ndarray[Any, Any]
-COMMON: dict[str, Setting] = {"kind": TEXT, "seed": WHOLE, "test": NUMBER, "validation": NUMBER, "scale": NUMBER}
+COMMON: dict[str, Setting] = {"kind": TEXT, "seed": WHOLE, "test": NUMBER, "validation": NUMBER}
 SHAPED: dict[str, Setting] = {"shape": SIZE}
 KINDS: dict[str, dict[str, Setting]] = {
     "moons": {"n": WHOLE, "noise": NUMBER},
@@ -62,7 +62,6 @@ def check(document: Document) -> dict[str, Any]:
     check_keys(document, "data", section, COMMON | KINDS[kind])
     for key in ("test", "validation"):
         check_number(document.where("data", key), key, section.get(key, 0), "decay")
-    check_number(document.where("data", "scale"), "scale", section.get("scale", 1), "finite")
     check_whole(document.where("data", "seed"), "seed", section.get("seed", 0), 0)
     return section
 
@@ -96,9 +95,7 @@ def _prepared(section: dict[str, Any], given: Labelled) -> Labelled:
 
 
 def prepare(section: dict[str, Any], inputs: Array) -> Array:
-    """Return inputs as the network takes them: scaled, and in the shape that was asked for."""
-    if "scale" in section:
-        inputs = inputs.astype(np.float32) * np.float32(section["scale"])
+    """Return inputs as the network takes them: in the shape that was asked for."""
     if "shape" in section:
         wanted = section["shape"]
         shape = tuple(wanted) if isinstance(wanted, list) else (wanted,)
