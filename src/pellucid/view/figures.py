@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,32 @@ def new_axes(figure: Figure, rows: int = 1, columns: int = 1) -> list[Axes]:
     return list(grid.ravel())
 
 
+def new_sheet(count: int, columns: int, size: tuple[float, float], title: str = "") -> tuple[Figure, list[Axes]]:
+    """Return a figure of small pictures and the axes of each, with nothing on them yet.
+
+    Args:
+        count: how many pictures.
+        columns: how many stand in a row, where there are as many.
+        size: of one of them, in inches, with what is written above it.
+        title: of the whole.
+    """
+    columns = max(min(columns, count), 1)
+    rows = max(math.ceil(count / columns), 1)
+    least = 0.085 * len(title)  # inches, so that the title is not cut off
+    figure = new_figure(max(size[0] * columns, least), size[1] * rows + (0.4 if title else 0))
+    cells = new_axes(figure, rows, columns)
+    for axes in cells:
+        bare(axes)
+    headline(figure, title)
+    return figure, cells
+
+
+def headline(figure: Figure, title: str) -> None:
+    """Write the title of a whole figure, if there is one, at its left."""
+    if title:
+        figure.suptitle(title, fontsize=11, color=INK, x=0.01, ha="left")
+
+
 def tints() -> Colormap:
     """Return the colours from one class's region to the other's, pale enough for points to be seen on them."""
     from matplotlib.colors import LinearSegmentedColormap
@@ -73,6 +100,16 @@ def bare(axes: Axes, title: str = "", colour: str = INK) -> None:
         spine.set_visible(False)
     if title:
         axes.set_title(title, fontsize=9, color=colour)
+
+
+def scale_bar(figure: Figure, shown: Any, cells: Axes | list[Axes], label: str = "") -> Any:
+    """Add a bar that says which colour is which number, in the house style, and return it."""
+    bar = figure.colorbar(shown, ax=cells, shrink=0.8, aspect=30)
+    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.ax.tick_params(labelsize=8, colors=INK, length=0)
+    if label:
+        bar.set_label(label, fontsize=9, color=INK)
+    return bar
 
 
 def png(figure: Figure) -> bytes:
