@@ -30,7 +30,7 @@ MOST_CLASSES = 30  # a confusion matrix of more cannot be read
 MOST_POINTS = 1_000  # of a plane, above which they hide each other
 MOST_STEPS = 40  # of a sequence
 PLAIN_IMAGES = (64, 784)  # pixels in a row that are taken for an image, where the data are no table
-LOOKED_THROUGH = 500  # sums, for one that has much to carry
+LOOKED_THROUGH = 500  # sums, for one in which every kind of place occurs
 SHOWN_AS = {"\n": "⏎", " ": "␣", "\t": "⇥"}
 
 
@@ -140,7 +140,8 @@ def _wrong(seen: Seen) -> Figure | None:
     count = int((predicted_classes(seen.predicted)[0] != seen.labels).sum())
     if not count:
         return None
-    title = f"{min(count, MOST_WRONG)} of the {count:,} that are wrong, the most certain ones first"
+    how_many = f"{MOST_WRONG} of the {count:,}" if count > MOST_WRONG else f"All {count}"
+    title = f"{how_many} mistakes, the most certain first" if count > 1 else "The only mistake"
     return misclassified(seen.images, seen.labels, seen.predicted, seen.classes, title, MOST_WRONG)
 
 
@@ -181,7 +182,7 @@ def _states(seen: Seen) -> Figure | None:
     labels: list[str] = []
     example, title = seen.inputs[0], f"The states of {layer} for one example"
     if seen.kind == "addition":
-        example = seen.inputs[_much_carried(seen.inputs)]
+        example = seen.inputs[_telling(seen.inputs)]
         (a, b), labels = 2 ** np.arange(len(example)) @ example.astype(int), addition_labels(example)
         title = f"What {layer} remembers while {a} and {b} are added"
     elif seen.kind == "text":
@@ -189,14 +190,14 @@ def _states(seen: Seen) -> Figure | None:
     return states(seen.run.model, labels, title, example=example, layer=layer, most=MOST_STEPS)
 
 
-def _much_carried(pairs: Array) -> int:
-    """Return which of some sums has the most places at which what is carried changes."""
+def _telling(pairs: Array) -> int:
+    """Return which of some sums has the most kinds of places: of bits that are added and what they carry."""
     some = np.unique(np.linspace(0, len(pairs) - 1, LOOKED_THROUGH).astype(int))
     places = 2 ** np.arange(pairs.shape[1] + 1)
     bits = pairs[some].astype(int)
     sums = [np.cumsum(bits[..., k] * places[:-1], axis=1) for k in (0, 1)]
-    carried = (sums[0] + sums[1]) >= places[1:]
-    return int(some[np.argmax(np.diff(carried, axis=1).sum(axis=1))])
+    kinds = 4 * (sums[0] + sums[1] >= places[1:]) + 2 * bits[..., 0] + bits[..., 1]
+    return int(some[np.argmax([len(set(row)) for row in kinds.tolist()])])
 
 
 PICTURES = (

@@ -10,7 +10,7 @@ import numpy as np
 from ..core.errors import InputError, ShapeError
 
 Array = np.ndarray[Any, Any]
-LONGEST_NAME = 18
+LONGEST_NAME = 24
 
 
 def predicted_classes(predicted: Any) -> tuple[Array, Array | None]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .classes import checked_labels, class_names, predicted_classes, shortened_name
-from .figures import FAINT, INK, bare, new_axes, new_figure
+from .figures import BLUE, INK, bare, new_axes, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,12 +49,12 @@ def confusion(labels: Any, predicted: Any, classes: int | Sequence[str] | None =
     wrong = counts * (1 - np.eye(count, dtype=int))
     axes.imshow(np.ma.masked_equal(wrong, 0), cmap="Oranges", vmin=0, vmax=max(2 * int(wrong.max()), 1))
     size = min(8.0, 72 * cell / (0.62 * len(f"{counts.max():,}") + 0.8))  # points, so that numbers fit into cells
+    axes.imshow(np.ma.masked_equal(np.eye(count), 0), cmap="Blues", vmin=0, vmax=8)
     for true, guess in np.argwhere(counts):
-        colour = INK if true != guess else FAINT
+        colour = INK if true != guess else BLUE
         axes.text(guess, true, f"{counts[true, guess]:,}", ha="center", va="center", fontsize=size, color=colour)
     bare(axes)
-    turned = {"rotation": 90} if longest * LETTER > cell else {}
-    axes.set_xticks(range(count), names, **turned)
+    axes.set_xticks(range(count), names, rotation=90 if longest * LETTER > cell else 0)
     axes.set_yticks(range(count), names)
     axes.tick_params(labelsize=9, colors=INK, length=0)
     axes.set_xlabel("predicted", fontsize=9, color=INK)

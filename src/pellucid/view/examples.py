@@ -104,7 +104,7 @@ def misclassified(
 
 
 def _shares(probability: Any, count: int) -> list[str]:
-    return [""] * count if probability is None else [f" {_percent(p)}" for p in probability]
+    return [""] * count if probability is None else [f" ({_percent(p)})" for p in probability]
 
 
 def _percent(share: float) -> str:

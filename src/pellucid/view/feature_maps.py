@@ -11,7 +11,7 @@ import numpy as np
 from ..core.errors import InputError
 from ..layers.composed import Applied
 from ..layers.convolution import ConvolutionLayer
-from .figures import INK, bare, headline, new_figure, scale_bar
+from .figures import INK, bare, headline, new_figure, scale_bar, written
 from .inside import applied_layers, layer_called, network_of, values_for
 from .pixels import AROUND_ZERO, are_drawings, as_images, draw_image
 
@@ -109,8 +109,7 @@ def _draw_maps(part: SubFigure, name: str, maps: Array, most: int) -> None:
     bar = scale_bar(part, picture, list(cells))  # type: ignore[arg-type]
     bar.ax.set_ylim(least, largest)
     ticks = sorted({least, 0.0, largest})
-    bar.set_ticks(ticks, labels=[f"{value:.2g}" for value in ticks])
-    bar.ax.tick_params(labelsize=8, colors=INK, length=0)
+    bar.set_ticks(ticks, labels=[*map(written, ticks)])
     how_many = f"{shown} of {count}" if shown < count else str(count)
     _name(part, f"{name}: {how_many} maps of {height} x {width}")
 

@@ -105,11 +105,16 @@ def bare(axes: Axes, title: str = "", colour: str = INK) -> None:
 def scale_bar(figure: Figure, shown: Any, cells: Axes | list[Axes], label: str = "") -> Any:
     """Add a bar that says which colour is which number, in the house style, and return it."""
     bar = figure.colorbar(shown, ax=cells, shrink=0.8, aspect=30)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8, colors=INK, length=0)
     if label:
         bar.set_label(label, fontsize=9, color=INK)
     return bar
+
+
+def written(number: float) -> str:
+    """Return a number with two digits and a true minus sign, for the ends of a scale."""
+    return f"{number:.2g}".replace("-", "\N{MINUS SIGN}")
 
 
 def png(figure: Figure) -> bytes:

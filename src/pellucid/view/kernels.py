@@ -14,7 +14,7 @@ from ..layers.convolution import Conv2D
 from ..layers.dense import Dense
 from ..layers.reshaping import Permute
 from .classes import class_names, shortened_name
-from .figures import INK, bare, new_sheet, scale_bar
+from .figures import bare, new_sheet, scale_bar, written
 from .inside import applied_layers, network_of
 from .pixels import AROUND_ZERO, Shape, image_shape
 
@@ -142,8 +142,7 @@ def _sheet(
     if images.shape[-1] == 3:
         return figure, None
     bar = scale_bar(figure, shown, cells)
-    bar.set_ticks([-largest, 0, largest], labels=[f"{v:.2g}" for v in (-largest, 0, largest)])
-    bar.ax.tick_params(labelsize=8, colors=INK, length=0)
+    bar.set_ticks([-largest, 0, largest], labels=[*map(written, (-largest, 0, largest))])
     return figure, bar
 
 

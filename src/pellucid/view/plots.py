@@ -40,11 +40,12 @@ def scatter(points: Any, labels: Any, title: str = "", classes: int | Sequence[s
         MissingExtraError: if matplotlib is not installed.
     """
     places, kinds, names = _checked(points, labels, classes)
-    figure = new_figure(5.6, 4.2)
+    figure = new_figure(5.6, 0.9 + 4.8 * _height(places))
     (axes,) = new_axes(figure)
     _points(axes, places, kinds, 26, names)
     plain(axes, title)
-    _scaled(axes, places)
+    if _on_one_scale(places):
+        axes.set_aspect("equal")
     figure.legend(**LEGEND)
     return figure
 
@@ -52,7 +53,7 @@ def scatter(points: Any, labels: Any, title: str = "", classes: int | Sequence[s
 def boundary(
     predict: Any, points: Any, labels: Any, title: str = "", classes: int | Sequence[str] | None = None
 ) -> Figure:
-    """Return a figure of what a model says everywhere in the plane, and of the points it was trained on.
+    """Return a figure of what a model says everywhere in the plane, and of points whose class is known.
 
     Args:
         predict: a model, or a function: it takes points of shape (m, 2), float32, and returns for each the probability
@@ -75,12 +76,13 @@ def boundary(
     ['upper', 'lower']
     """
     places, kinds, names = _checked(points, labels, classes)
-    figure = new_figure(5.8, 4.4)
+    figure = new_figure(5.8, 0.9 + 4.2 * _height(places))
     (axes,) = new_axes(figure)
     filled = _regions(axes, _probabilities(predict), places)
     _points(axes, places, kinds, 22, names)
     plain(axes, title)
-    _scaled(axes, places)
+    if _on_one_scale(places):
+        axes.set_aspect("equal")
     if filled is not None:
         bar = scale_bar(figure, filled, axes, f"probability of {names[1]}")
         bar.set_ticks([0, 0.5, 1])
@@ -161,11 +163,16 @@ def _checked(points: Any, labels: Any, classes: int | Sequence[str] | None) -> t
     return places, kinds, [shortened_name(name) if named else f"class {name}" for name in names]
 
 
-def _scaled(axes: Axes, points: Array) -> None:
-    """Draw both axes on one scale, where that does not leave one of them a strip."""
+def _height(points: Array) -> float:
+    """Return how high axes for points are, as a share of their width."""
+    across, up = np.maximum(np.ptp(points, axis=0), 1e-6)
+    return float(up / across) if _on_one_scale(points) else 0.75
+
+
+def _on_one_scale(points: Array) -> bool:
+    """Whether both axes can have one scale, which is not where that would leave one of them a strip."""
     across, up = np.ptp(points, axis=0)
-    if max(across, up) < 4 * min(across, up):
-        axes.set_aspect("equal")
+    return bool(max(across, up) < 2.5 * min(across, up))
 
 
 def _points(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 WIDEST = 12.0  # inches
-MOST_ROWS = 64  # above that, rows of units grow thinner
+MOST_ROWS = 44  # above that, rows of units grow thinner
 
 
 def states(
@@ -65,9 +65,9 @@ def states(
     figure = new_figure(min(max(2.2 + (0.14 + 0.07 * longest) * time, 0.085 * len(title) + 1), WIDEST), height)
     (axes,) = new_axes(figure)
     plain(axes, title)
-    most = max(1.0, float(np.abs(found).max()))
-    least = 0.0 if found.min() >= 0 else -most
-    shown = axes.imshow(found.T, cmap=tints(), vmin=least, vmax=most, aspect="auto", interpolation="nearest")
+    largest = max(float(np.abs(found).max()), 1e-12)
+    least = 0.0 if found.min() >= 0 else -largest
+    shown = axes.imshow(found.T, cmap=tints(), vmin=least, vmax=largest, aspect="auto", interpolation="nearest")
     axes.set_xticks(range(time), names)
     axes.set_yticks(range(0, units, max(1, units // 8)))
     axes.set_ylabel("unit", fontsize=9, color=INK)
@@ -76,16 +76,17 @@ def states(
 
 
 def addition_labels(pair: Any) -> list[str]:
-    """Return what to write under the steps of a binary addition: the bits that are added, and what they carry.
+    r"""Return what to write under the steps of a binary addition: the bits that are added, and what they carry.
 
     Args:
-        pair: the bits of two numbers, of shape (bits, 2), the least significant first, as ``pc.data.addition`` has them.
+        pair: the bits of two numbers, of shape (bits, 2), the least significant first, as ``pc.data.addition`` has
+            them.
 
     Raises:
         ShapeError: if it has another shape.
 
     >>> addition_labels(np.array([[1, 1], [0, 1], [0, 0]]))
-    ['1 + 1\\ncarry 1', '0 + 1\\ncarry 1', '0 + 0\\ncarry 0']
+    ['1 + 1\ncarry 1', '0 + 1\ncarry 1', '0 + 0\ncarry 0']
     """
     bits = np.asarray(pair)
     if bits.ndim != 2 or bits.shape[1] != 2:
@@ -100,7 +101,7 @@ def addition_labels(pair: Any) -> list[str]:
 def recurrent_layer(model: Any) -> str | None:
     """Return the name of a network's first recurrent layer that returns a sequence, if it has one."""
     for name, layer, output in applied_layers(network_of(model)):
-        if isinstance(layer, AlongTime) and not isinstance(output, list | tuple) and output.ndim == 3:
+        if isinstance(layer, AlongTime) and getattr(output, "ndim", 0) == 3:  # a list has states as well
             return name
     return None
 

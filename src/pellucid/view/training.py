@@ -55,7 +55,11 @@ def history(history: History, keys: Sequence[str] = (), title: str = "") -> Figu
                 mark = "o" if len(epochs) <= MARKED else None
                 axes.plot(epochs, known[name], color=colour, linewidth=1.6, marker=mark, markersize=4, label=label)
         _ruled(axes, "epoch", key)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        if len(next(iter(known.values()))) == 1:
+            axes.set_xlim(0.5, 1.5)
+            axes.set_xticks([1])
+        else:
+            axes.locator_params(axis="x", integer=True)
         if f"val_{key}" in known:
             axes.legend(frameon=False, fontsize=9)
     headline(figure, title)
