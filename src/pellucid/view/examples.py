@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.errors import InputError
+from ..core.errors import InputError, ShapeError
 from .classes import checked_labels, class_names, predicted_classes, shortened_name
 from .figures import INK, VERMILION, bare, new_sheet
 from .pixels import are_drawings, as_images, draw_image
@@ -45,8 +45,8 @@ def predictions(
     """
     pixels = as_images(images)
     guesses, probability = predicted_classes(predicted)
+    _check_count(len(pixels), len(guesses))
     truths = checked_labels(labels, len(pixels))
-    checked_labels(guesses, len(pixels))
     names = [shortened_name(name) for name in class_names(classes, truths, guesses)]
     written = [_written(names, *pair) for pair in zip(truths, guesses, _shares(probability, len(guesses)), strict=True)]
     width = max(0.82, LETTER * max((len(line) for text in written for line in text.split("\n")), default=0))
@@ -92,6 +92,7 @@ def misclassified(
     """
     given, found = np.asarray(inputs), np.asarray(predicted)
     guesses, probability = predicted_classes(found)
+    _check_count(len(given), len(guesses))
     truths = checked_labels(labels, len(guesses))
     wrong = np.flatnonzero(truths != guesses)
     if not len(wrong):
@@ -101,6 +102,11 @@ def misclassified(
     chosen = wrong[:most]
     names = class_names(classes, truths, guesses)
     return predictions(given[chosen], truths[chosen], found[chosen], title, classes=names)
+
+
+def _check_count(images: int, predictions: int) -> None:
+    if images != predictions:
+        raise ShapeError(f"there are {images} images for {predictions} predictions; expected as many")
 
 
 def _shares(probability: Any, count: int) -> list[str]:

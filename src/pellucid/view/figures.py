@@ -27,8 +27,13 @@ INK, FAINT = "#222831", "#8a929c"
 RESOLUTION = 150
 
 
-def new_figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float, margin: float = 0.04) -> Figure:
     """Return an empty figure of a size in inches, with its parts laid out so that nothing overlaps.
+
+    Args:
+        width: of the whole.
+        height: of the whole.
+        margin: around every part, in inches.
 
     Raises:
         MissingExtraError: if matplotlib is not installed.
@@ -39,7 +44,9 @@ def new_figure(width: float, height: float) -> Figure:
         raise MissingExtraError(
             "pictures need matplotlib, which is not installed; try: pip install pellucid[learn]"
         ) from error
-    return Figure(figsize=(width, height), dpi=RESOLUTION, layout="constrained", facecolor="white")
+    figure = Figure(figsize=(width, height), dpi=RESOLUTION, facecolor="white")
+    figure.set_layout_engine("constrained", h_pad=margin, w_pad=margin)
+    return figure
 
 
 def new_axes(figure: Figure, rows: int = 1, columns: int = 1) -> list[Axes]:

@@ -23,6 +23,7 @@ LEGEND: dict[str, Any] = {
     "loc": "outside lower center", "ncols": len(CLASSES), "frameon": False, "fontsize": 9, "handletextpad": 0.2
 }  # fmt: skip
 GRID = 240
+MARGIN = 0.08  # inches: with axes of one scale, what is laid out at once is not exact
 
 
 def scatter(points: Any, labels: Any, title: str = "", classes: int | Sequence[str] | None = None) -> Figure:
@@ -40,7 +41,7 @@ def scatter(points: Any, labels: Any, title: str = "", classes: int | Sequence[s
         MissingExtraError: if matplotlib is not installed.
     """
     places, kinds, names = _checked(points, labels, classes)
-    figure = new_figure(5.6, 0.9 + 4.8 * _height(places))
+    figure = new_figure(5.6, 0.9 + 4.8 * _height(places), MARGIN)
     (axes,) = new_axes(figure)
     _points(axes, places, kinds, 26, names)
     plain(axes, title)
@@ -76,7 +77,7 @@ def boundary(
     ['upper', 'lower']
     """
     places, kinds, names = _checked(points, labels, classes)
-    figure = new_figure(5.8, 0.9 + 4.2 * _height(places))
+    figure = new_figure(5.8, 0.9 + 4.2 * _height(places), MARGIN)
     (axes,) = new_axes(figure)
     filled = _regions(axes, _probabilities(predict), places)
     _points(axes, places, kinds, 22, names)
