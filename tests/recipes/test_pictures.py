@@ -112,4 +112,3 @@ def test_names_of_classes_are_those_of_the_data(tmp_path, monkeypatch):
     monkeypatch.setattr(pictures, "confusion", lambda *given: asked.append(given[2]))
     names_of(run)
     assert asked == [("cat", "dog")]
-

@@ -126,7 +126,10 @@ DENSE = pc.Sequential(pc.layers.Dense(2)).build((3,))
         (lambda: pc.plot.filters("conv2d"), "'conv2d' is no network; expected a pc.Model"),
         (lambda: pc.plot.filters(pc.Sequential(pc.layers.LSTM(4)).build((8, 8))), "does not begin with a layer whose"),
         (lambda: pc.plot.feature_maps(DENSE, np.zeros(3)), "the network has no convolution over images"),
-        (lambda: pc.plot.feature_maps(convolutional(), IMAGE, "conv"), "no layer 'conv'; it has conv2d, max_pooling2d,"),
+        (
+            lambda: pc.plot.feature_maps(convolutional(), IMAGE, "conv"),
+            "no layer .conv.; it has conv2d, max_p",
+        ),
         (lambda: pc.plot.feature_maps(convolutional(), IMAGE, "flatten"), "flatten returns .*, which are no maps"),
         (lambda: pc.plot.feature_maps(convolutional(), IMAGE[1:]), r"an example has shape \(7, 8, 1\); the network's"),
         (lambda: pc.plot.states(DENSE), "give one: example="),
