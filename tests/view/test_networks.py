@@ -1,5 +1,6 @@
 """Pictures of what is inside networks: filters, feature maps and states are those that the network has."""
 
+import itertools
 import subprocess
 import sys
 
@@ -101,6 +102,14 @@ def test_states_are_those_of_the_layer_for_the_bits_that_are_added():
     labels = [text.get_text() for text in figure.axes[0].get_xticklabels()]
     assert [label[:5] for label in labels] == [f"{int(a)} + {int(b)}" for a, b in pair]
     assert len(pc.plot.states(DRAW.normal(size=(90, 3)), most=10).axes[0].get_xticks()) == 10
+
+
+def test_labels_of_many_steps_do_not_meet():
+    figure = pc.plot.states(DRAW.normal(size=(64, 30)))
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.axes[0].get_xticklabels()]
+    assert len(boxes) > 20
+    assert all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes))
 
 
 def test_what_is_carried_is_that_of_the_sum():

@@ -85,6 +85,8 @@ def test_several_classes_have_their_regions_and_names():
     assert len(figure.axes) == 1, "no bar of probabilities: there is one for each class"
     pixels = imread(io.BytesIO(png(figure)))[..., :3]
     row = pixels[len(pixels) // 3]
+    said = boundary(lambda p: nearest(p).argmax(axis=1), POINTS, labels, classes=["left", "middle", "right"])
+    assert png(said) == png(figure), "classes are regions as probabilities are"
     for pale in ([0.75, 0.86, 0.93], [0.96, 0.84, 0.75], [0.75, 0.91, 0.86]):
         assert (np.abs(row - pale).max(axis=1) < 0.03).mean() > 0.1
 

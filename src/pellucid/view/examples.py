@@ -9,14 +9,14 @@ import numpy as np
 
 from ..core.errors import InputError, ShapeError
 from .classes import checked_labels, class_names, predicted_classes, shortened_name
-from .figures import INK, VERMILION, bare, new_sheet
+from .figures import GAP, INK, VERMILION, bare, new_sheet
 from .pixels import are_drawings, as_images, draw_image
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LETTER = 0.075  # inches
-WIDEST = 8.4  # inches
+WIDEST = 9.2  # inches
 
 
 def predictions(
@@ -50,10 +50,10 @@ def predictions(
     names = [shortened_name(name) for name in class_names(classes, truths, guesses)]
     written = [_written(names, *pair) for pair in zip(truths, guesses, _shares(probability, len(guesses)), strict=True)]
     width = max(0.82, LETTER * max((len(line) for text in written for line in text.split("\n")), default=0))
-    high = 0.82 * min(max(pixels.shape[1] / pixels.shape[2], 0.5), 2.0)
+    height = 0.82 * min(max(pixels.shape[1] / pixels.shape[2], 0.5), 2.0)
     lines = max((text.count("\n") + 1 for text in written), default=1)
-    size = width + 0.08, high + 0.1 + 0.16 * lines
-    figure, cells = new_sheet(len(pixels), columns or int(WIDEST / size[0]), size, title)
+    fitting = max(int(WIDEST / (width + GAP)), 1)
+    figure, cells = new_sheet(len(pixels), columns or fitting, (width, height), 0.08 + 0.15 * lines, title=title)
     as_ink = are_drawings(pixels)
     for axes, image, text, right in zip(cells, pixels, written, truths == guesses, strict=False):
         draw_image(axes, image, as_ink)

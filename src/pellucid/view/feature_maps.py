@@ -106,7 +106,7 @@ def _draw_maps(part: SubFigure, name: str, maps: Array, most: int) -> None:
         bare(axes)
     for k, axes in enumerate(cells[:shown]):
         picture = axes.imshow(maps[..., k], cmap=AROUND_ZERO, vmin=-largest, vmax=largest)
-    bar = scale_bar(part, picture, list(cells))  # type: ignore[arg-type]
+    bar = scale_bar(part, picture, list(cells))
     bar.ax.set_ylim(least, largest)
     ticks = sorted({least, 0.0, largest})
     bar.set_ticks(ticks, labels=[*map(written, ticks)])

@@ -14,7 +14,7 @@ from ..layers.convolution import Conv2D
 from ..layers.dense import Dense
 from ..layers.reshaping import Permute
 from .classes import class_names, shortened_name
-from .figures import bare, new_sheet, scale_bar, written
+from .figures import bare, beside_sheet, new_sheet, scale_bar, written
 from .inside import applied_layers, network_of
 from .pixels import AROUND_ZERO, Shape, image_shape
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Array = np.ndarray[Any, Any]
-CELL = 0.82  # inches
+CELL, BESIDE = 0.82, 0.75  # inches: a filter, and what the bar of colours takes
 
 
 def weights(matrix: Any, title: str = "", columns: int = 5, classes: int | Sequence[str] | None = None) -> Figure:
@@ -41,7 +41,7 @@ def weights(matrix: Any, title: str = "", columns: int = 5, classes: int | Seque
     """
     images = _as_images(np.asarray(matrix), None)
     names = [shortened_name(name) for name in class_names(classes, np.arange(len(images)))]
-    figure, bar = _sheet(images, names[: len(images)], title, columns, (1.5, 1.65))
+    figure, bar = _sheet(images, names[: len(images)], title, columns, 1.4)
     if bar is not None:
         bar.ax.set_yticklabels(["against", "0", "for"])
     return figure
@@ -81,7 +81,7 @@ def filters(given: Any, title: str = "", columns: int = 8, most: int = 64, image
     shown = images[:most]
     what = "filters" if kernel.ndim == 4 else "units over images"
     how_many = f"{len(shown)} of {count}" if len(shown) < count else f"{count}"
-    return _sheet(shown, [], title or f"{how_many} {what} of {height} x {width}", columns, (CELL, CELL))[0]
+    return _sheet(shown, [], title or f"{how_many} {what} of {height} x {width}", columns, CELL)[0]
 
 
 def _of_network(given: Any) -> tuple[Array, Shape | None]:
@@ -126,22 +126,22 @@ def _as_images(kernel: Array, image: Shape | None) -> Array:
     return kernel.T.reshape(kernel.shape[1], *image_shape(kernel.shape[:1], image))
 
 
-def _sheet(
-    images: Array, names: Sequence[str], title: str, columns: int, size: tuple[float, float]
-) -> tuple[Figure, Any]:
+def _sheet(images: Array, names: Sequence[str], title: str, columns: int, width: float) -> tuple[Figure, Any]:
     """Return a sheet of weights on one scale, and the bar of that scale, which colours have none of."""
     largest = max(float(np.abs(images).max()), 1e-12)
-    columns = min(columns, len(images))
-    figure, cells = new_sheet(len(images), columns, (size[0] + 0.7 / columns, size[1]), title)
+    grey = images.shape[-1] == 1
+    height = width * min(max(images.shape[1] / images.shape[2], 0.5), 2.0)
+    above, beside = 0.23 if names else 0.0, BESIDE if grey else 0.0
+    figure, cells = new_sheet(len(images), columns, (width, height), above, beside, title)
     for k, (axes, image) in enumerate(zip(cells, images, strict=False)):
-        if image.shape[-1] == 3:
-            shown = axes.imshow(0.5 + image / (2 * largest))
-        else:
+        if grey:
             shown = axes.imshow(image[..., 0], cmap=AROUND_ZERO, vmin=-largest, vmax=largest)
+        else:
+            axes.imshow(0.5 + image / (2 * largest))
         bare(axes, names[k] if names else "")
-    if images.shape[-1] == 3:
+    if not grey:
         return figure, None
-    bar = scale_bar(figure, shown, cells)
+    bar = scale_bar(figure, shown, cells, into=beside_sheet(figure, BESIDE))
     bar.set_ticks([-largest, 0, largest], labels=[*map(written, (-largest, 0, largest))])
     return figure, bar
 

@@ -58,7 +58,7 @@ def boundary(
 
     Args:
         predict: a model, or a function: it takes points of shape (m, 2), float32, and returns for each the probability
-            of class 1, of shape (m,) or (m, 1), or that of each class, of shape (m, classes).
+            of class 1, of shape (m,) or (m, 1), that of each class, of shape (m, classes), or the class, of shape (m,).
         points: of shape (n, 2).
         labels: the class of each point, whole numbers of shape (n,); up to six classes.
         title: what it shows.
@@ -79,7 +79,7 @@ def boundary(
     places, kinds, names = _checked(points, labels, classes)
     figure = new_figure(5.8, 0.9 + 4.2 * _height(places), MARGIN)
     (axes,) = new_axes(figure)
-    filled = _regions(axes, _probabilities(predict), places)
+    filled = _regions(axes, _probabilities(predict), places, len(names))
     _points(axes, places, kinds, 22, names)
     plain(axes, title)
     if _on_one_scale(places):
@@ -197,7 +197,7 @@ def _probabilities(predict: Any) -> Predict:
     return predict  # type: ignore[no-any-return]
 
 
-def _regions(axes: Axes, predict: Predict, points: Array) -> Any:
+def _regions(axes: Axes, predict: Predict, points: Array, classes: int = 2) -> Any:
     """Draw what is predicted everywhere; return the colours of probabilities where there are two classes."""
     margin = 0.1 * np.maximum(np.ptp(points, axis=0), 1e-6)
     (left, bottom), (right, top) = points.min(axis=0) - margin, points.max(axis=0) + margin
@@ -209,6 +209,8 @@ def _regions(axes: Axes, predict: Predict, points: Array) -> Any:
             f"for {len(places)} points the model returned the shape {found.shape}; expected ({len(places)},), the"
             f" probability of class 1, or ({len(places)}, classes)"
         )
+    if found.ndim == 1 and classes > 2:
+        found = (found[:, None] == np.arange(classes)).astype(float)
     if found.ndim == 2 and found.shape[1] > 2:
         _of_several(axes, x, y, found.reshape(*x.shape, -1))
         return None

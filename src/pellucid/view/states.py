@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Array = np.ndarray[Any, Any]
-WIDEST = 12.0  # inches
+WIDEST, BESIDE = 12.0, 2.2  # inches: the whole, and what is not steps
 MOST_ROWS = 44  # above that, rows of units grow thinner
 
 
@@ -60,15 +61,16 @@ def states(
     found = found[:most]
     time, units = found.shape
     names = list(labels[:most]) or [str(t) for t in range(1, time + 1)]
-    longest = max(len(line) for name in names for line in name.split("\n"))
+    each = 0.14 + 0.07 * max(len(line) for name in names for line in name.split("\n"))
+    labelled = slice(None, None, math.ceil(each * time / (WIDEST - BESIDE)))
     height = 1.6 + 0.16 * min(units, MOST_ROWS)
-    figure = new_figure(min(max(2.2 + (0.14 + 0.07 * longest) * time, 0.085 * len(title) + 1), WIDEST), height)
+    figure = new_figure(min(max(BESIDE + each * time, 0.085 * len(title) + 1), WIDEST), height)
     (axes,) = new_axes(figure)
     plain(axes, title)
     largest = max(float(np.abs(found).max()), 1e-12)
     least = 0.0 if found.min() >= 0 else -largest
     shown = axes.imshow(found.T, cmap=tints(), vmin=least, vmax=largest, aspect="auto", interpolation="nearest")
-    axes.set_xticks(range(time), names)
+    axes.set_xticks(range(time)[labelled], names[labelled])
     axes.set_yticks(range(0, units, max(1, units // 8)))
     axes.set_ylabel("unit", fontsize=9, color=INK)
     scale_bar(figure, shown, axes, "state")
