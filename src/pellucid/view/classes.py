@@ -77,9 +77,9 @@ def class_names(classes: int | Sequence[str] | None, *used: Array) -> list[str]:
     return names
 
 
-def shortened_name(name: str) -> str:
+def shortened_name(name: str, most: int = LONGEST_NAME) -> str:
     """Return a name as it fits beside a picture."""
-    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
+    return name if len(name) <= most else name[: most - 1] + "…"
 
 
 __all__ = ["checked_labels", "class_names", "predicted_classes", "shortened_name"]

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .classes import checked_labels, class_names, predicted_classes, shortened_name
-from .figures import BLUE, INK, bare, new_axes, new_figure
+from .figures import BLUE, INK, LETTER, bare, new_axes, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SMALLEST_CELL, LARGEST_CELL = 0.31, 0.9  # inches
-LETTER = 0.075  # inches
 
 
 def confusion(labels: Any, predicted: Any, classes: int | Sequence[str] | None = None, title: str = "") -> Figure:

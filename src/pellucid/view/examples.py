@@ -9,13 +9,12 @@ import numpy as np
 
 from ..core.errors import InputError, ShapeError
 from .classes import checked_labels, class_names, predicted_classes, shortened_name
-from .figures import GAP, INK, VERMILION, bare, new_sheet
+from .figures import GAP, INK, LETTER, VERMILION, bare, new_sheet
 from .pixels import are_drawings, as_images, draw_image
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LETTER = 0.075  # inches
 WIDEST = 9.2  # inches
 
 

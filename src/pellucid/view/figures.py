@@ -25,6 +25,7 @@ BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE = "#0072B2", "#D55E00", "#009E73", "
 PALETTE = (BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE)
 INK, FAINT = "#222831", "#8a929c"
 RESOLUTION = 150
+LETTER = 0.075  # inches, of names beside pictures
 GAP = 0.09  # inches between the pictures of a sheet
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Array = np.ndarray[Any, Any]
+ABOVE_WEIGHTS = 18  # letters
 CELL, BESIDE = 0.82, 0.75  # inches: a filter, and what the bar of colours takes
 
 
@@ -40,7 +41,7 @@ def weights(matrix: Any, title: str = "", columns: int = 5, classes: int | Seque
         MissingExtraError: if matplotlib is not installed.
     """
     images = _as_images(np.asarray(matrix), None)
-    names = [shortened_name(name) for name in class_names(classes, np.arange(len(images)))]
+    names = [shortened_name(name, ABOVE_WEIGHTS) for name in class_names(classes, np.arange(len(images)))]
     figure, bar = _sheet(images, names[: len(images)], title, columns, 1.4)
     if bar is not None:
         bar.ax.set_yticklabels(["against", "0", "for"])
