@@ -46,12 +46,12 @@ def main(passes: int = 20_000, folder: Path = Path("runs/two-moons")) -> None:
     folder = pc.view.prepare_folder(folder)
     points, labels = pc.data.moons(200, noise=0.20, seed=0)
     new_points, new_labels = pc.data.moons(1_000, noise=0.20, seed=1)
-    pc.view.save(pc.view.scatter(points, labels, "Two moons"), folder / "moons.png")
+    pc.plot.save(pc.plot.scatter(points, labels, "Two moons"), folder / "moons.png")
 
     line = LogisticRegressionCV(l1_ratios=(0,), scoring="accuracy", use_legacy_attributes=False).fit(points, labels)
     title = f"Logistic regression: {line.score(points, labels):.3f}"
-    pc.view.save(
-        pc.view.boundary(lambda p: line.predict_proba(p)[:, 1], points, labels, title), folder / "logistic.png"
+    pc.plot.save(
+        pc.plot.boundary(lambda p: line.predict_proba(p)[:, 1], points, labels, title), folder / "logistic.png"
     )
     print(title)
 
@@ -61,7 +61,7 @@ def main(passes: int = 20_000, folder: Path = Path("runs/two-moons")) -> None:
         losses = some(points, labels)
         print(f"after {call * (passes // 20):6,} passes: loss {losses[-1]:8.3f}")
     title = f"Three hidden units: {accuracy(predict, points, labels):.3f}"
-    pc.view.save(pc.view.boundary(predict, points, labels, title), folder / "network.png")
+    pc.plot.save(pc.plot.boundary(predict, points, labels, title), folder / "network.png")
     print(title)
 
     def train(hidden: int):
@@ -72,7 +72,7 @@ def main(passes: int = 20_000, folder: Path = Path("runs/two-moons")) -> None:
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:  # a native call lets other threads run
         panels = list(threads.map(train, SIZES))
-    pc.view.save(pc.view.boundaries(panels, points, labels), folder / "hidden-sizes.png")
+    pc.plot.save(pc.plot.boundaries(panels, points, labels), folder / "hidden-sizes.png")
     print(*(title for title, _ in panels), f"pictures in {folder}", sep="\n")
 
 

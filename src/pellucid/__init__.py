@@ -37,7 +37,7 @@ from .function import Function, function
 from .gradient import gradient
 
 _PARTS = (
-    "activations", "constraints", "data", "initializers", "layers", "losses", "metrics", "optimizers",
+    "activations", "constraints", "data", "initializers", "layers", "losses", "metrics", "optimizers", "plot",
     "regularizers", "view",
 )  # fmt: skip
 # Names of the parts that are public at the top as well; a part is loaded when one of them is first used.

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from pellucid.core.errors import MissingExtraError, ShapeError
+from pellucid.core.errors import MissingExtraError, PellucidError, ShapeError
 from pellucid.view import boundaries, boundary, confusion, filters, losses, png, predictions, save, scatter, weights
 
 DRAW = np.random.default_rng(0)
@@ -61,7 +61,7 @@ def test_every_panel_has_its_title():
 
 def test_a_mistake_says_what_the_digit_is():
     figure = predictions(IMAGES[:2], np.array([4, 5]), np.array([4, 9]))
-    assert [a.get_title() for a in figure.axes[:2]] == ["4", "9, is 5"]
+    assert [a.get_title() for a in figure.axes[:2]] == ["4", "9\nis 5"]
 
 
 def test_the_confusion_counts_rows_of_truth():
@@ -75,9 +75,48 @@ def test_pixels_that_are_no_square_are_refused():
         weights(np.zeros((60, 10)))
 
 
-def test_filters_of_several_channels_are_refused():
-    with pytest.raises(ShapeError, match=r"\(5, 5, 3, 8\) cannot be shown"):
-        filters(np.zeros((5, 5, 3, 8)))
+def test_several_classes_have_their_regions_and_names():
+    def nearest(points):
+        return np.eye(3)[np.abs(points[:, :1] - np.array([-1, 0, 1])).argmin(axis=1)]
+
+    labels = nearest(POINTS).argmax(axis=1)
+    figure = boundary(nearest, POINTS, labels, classes=["left", "middle", "right"])
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["left", "middle", "right"]
+    assert len(figure.axes) == 1, "no bar of probabilities: there is one for each class"
+    pixels = imread(io.BytesIO(png(figure)))[..., :3]
+    row = pixels[len(pixels) // 3]
+    said = boundary(lambda p: nearest(p).argmax(axis=1), POINTS, labels, classes=["left", "middle", "right"])
+    assert png(said) == png(figure), "classes are regions as probabilities are"
+    for pale in ([0.75, 0.86, 0.93], [0.96, 0.84, 0.75], [0.75, 0.91, 0.86]):
+        assert (np.abs(row - pale).max(axis=1) < 0.03).mean() > 0.1
+
+
+def test_a_model_and_an_estimator_are_asked_for_probabilities():
+    class Says:
+        def predict_proba(self, points):
+            return np.stack([1 - above(points), above(points)], axis=1)
+
+        def predict(self, points):
+            raise AssertionError
+
+    assert png(boundary(Says(), POINTS, LABELS)) == png(boundary(above, POINTS, LABELS))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: scatter(np.zeros((3, 3)), [0, 1, 0]), r"the points have shape \(3, 3\); expected \(n, 2\)"),
+        (lambda: scatter(POINTS, LABELS[:3]), r"the labels have shape \(3,\); expected \(40,\)"),
+        (lambda: scatter(POINTS, LABELS + 0.5), "not whole numbers from 0"),
+        (lambda: scatter(POINTS, np.arange(40)), "there are 40 classes, and colours for 6"),
+        (lambda: scatter(POINTS, LABELS, classes=["one"]), "there are 1 classes, and an example is of class 1"),
+        (lambda: boundary(3, POINTS, LABELS), "3 says nothing of points"),
+        (lambda: boundary(lambda points: points[:5, 0], POINTS, LABELS), r"returned the shape \(5,\)"),
+    ],
+)
+def test_what_is_not_of_the_plane_is_refused(call, message):
+    with pytest.raises(PellucidError, match=message):
+        call()
 
 
 def test_without_matplotlib_the_extra_is_named(monkeypatch):

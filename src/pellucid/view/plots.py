@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .figures import BLUE, FAINT, INK, PALETTE, VERMILION, bare, new_axes, new_figure, plain, tints
+from ..core.errors import InputError, ShapeError
+from .classes import checked_labels, class_names, shortened_name
+from .figures import FAINT, INK, PALETTE, bare, new_axes, new_figure, plain, scale_bar, tints
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,46 +18,76 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 Predict = Callable[[Array], Array]
-CLASSES = ((BLUE, "o"), (VERMILION, "^"))
+CLASSES = tuple(zip(PALETTE, "o^sDvP", strict=True))  # a colour and a mark for each
+LEGEND: dict[str, Any] = {
+    "loc": "outside lower center", "ncols": len(CLASSES), "frameon": False, "fontsize": 9, "handletextpad": 0.2
+}  # fmt: skip
 GRID = 240
+MARGIN = 0.08  # inches: with axes of one scale, what is laid out at once is not exact
 
 
-def scatter(points: Array, labels: Array, title: str = "") -> Figure:
+def scatter(points: Any, labels: Any, title: str = "", classes: int | Sequence[str] | None = None) -> Figure:
     """Return a figure of points in the plane, each class with a colour and a mark of its own.
 
     Args:
         points: of shape (n, 2).
-        labels: 0 or 1 for each point.
+        labels: the class of each point, whole numbers of shape (n,); up to six classes.
         title: what it shows.
+        classes: their names; numbers, unless told otherwise.
+
+    Raises:
+        ShapeError: if the points are none of the plane, or there is not one label for each.
+        InputError: if there are more classes than marks, or one has no name.
+        MissingExtraError: if matplotlib is not installed.
     """
-    figure = new_figure(5.6, 4.2)
+    places, kinds, names = _checked(points, labels, classes)
+    figure = new_figure(5.6, 0.9 + 4.8 * _height(places), MARGIN)
     (axes,) = new_axes(figure)
-    _points(axes, points, labels, size=26)
+    _points(axes, places, kinds, 26, names)
     plain(axes, title)
-    axes.set_aspect("equal")
-    axes.legend(frameon=False, fontsize=9, loc="upper right", handletextpad=0.2)
+    if _on_one_scale(places):
+        axes.set_aspect("equal")
+    figure.legend(**LEGEND)
     return figure
 
 
-def boundary(predict: Predict, points: Array, labels: Array, title: str = "") -> Figure:
-    """Return a figure of what a model says everywhere in the plane, and of the points it was trained on.
+def boundary(
+    predict: Any, points: Any, labels: Any, title: str = "", classes: int | Sequence[str] | None = None
+) -> Figure:
+    """Return a figure of what a model says everywhere in the plane, and of points whose class is known.
 
     Args:
-        predict: takes points of shape (m, 2), float32, and returns for each the probability of class 1 (or the class).
+        predict: a model, or a function: it takes points of shape (m, 2), float32, and returns for each the probability
+            of class 1, of shape (m,) or (m, 1), that of each class, of shape (m, classes), or the class, of shape (m,).
         points: of shape (n, 2).
-        labels: 0 or 1 for each point.
+        labels: the class of each point, whole numbers of shape (n,); up to six classes.
         title: what it shows.
+        classes: their names; numbers, unless told otherwise.
+
+    Raises:
+        ShapeError: if the points are none of the plane, there is not one label for each, or the model returns something
+            else.
+        InputError: if there are more classes than colours, or one has no name.
+        MissingExtraError: if matplotlib is not installed.
+
+    >>> import pellucid as pc
+    >>> points, labels = pc.data.moons(100)
+    >>> figure = pc.plot.boundary(lambda points: points[:, 1] < 0.25, points, labels, classes=["upper", "lower"])
+    >>> [text.get_text() for text in figure.legends[0].get_texts()]
+    ['upper', 'lower']
     """
-    figure = new_figure(5.6, 4.2)
+    places, kinds, names = _checked(points, labels, classes)
+    figure = new_figure(5.8, 0.9 + 4.2 * _height(places), MARGIN)
     (axes,) = new_axes(figure)
-    filled = _regions(axes, predict, points)
-    _points(axes, points, labels, size=22)
+    filled = _regions(axes, _probabilities(predict), places, len(names))
+    _points(axes, places, kinds, 22, names)
     plain(axes, title)
-    axes.set_aspect("equal")
-    bar = figure.colorbar(filled, ax=axes, ticks=[0, 0.5, 1], shrink=0.8)
-    bar.set_label("probability of class 1", fontsize=9, color=INK)
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(labelsize=8, colors=INK, length=0)
+    if _on_one_scale(places):
+        axes.set_aspect("equal")
+    if filled is not None:
+        bar = scale_bar(figure, filled, axes, f"probability of {names[1]}")
+        bar.set_ticks([0, 0.5, 1])
+    figure.legend(**LEGEND)
     return figure
 
 
@@ -120,21 +152,78 @@ def _cycle(count: int) -> list[str]:
     return [PALETTE[k % len(PALETTE)] for k in range(count)]
 
 
-def _points(axes: Axes, points: Array, labels: Array, size: float) -> None:
-    for value, (colour, mark) in enumerate(CLASSES):
+def _checked(points: Any, labels: Any, classes: int | Sequence[str] | None) -> tuple[Array, Array, list[str]]:
+    places = np.asarray(points)
+    if places.ndim != 2 or places.shape[1] != 2 or not len(places):
+        raise ShapeError(f"the points have shape {places.shape}; expected (n, 2), points in the plane")
+    kinds = checked_labels(labels, len(places))
+    named = classes is not None and not isinstance(classes, int)
+    names = class_names(classes, kinds, np.array([1]) if not named else np.array([], int))
+    if len(names) > len(CLASSES):
+        raise InputError(f"there are {len(names)} classes, and colours for {len(CLASSES)}")
+    return places, kinds, [shortened_name(name) if named else f"class {name}" for name in names]
+
+
+def _height(points: Array) -> float:
+    """Return how high axes for points are, as a share of their width."""
+    across, up = np.maximum(np.ptp(points, axis=0), 1e-6)
+    return float(up / across) if _on_one_scale(points) else 0.75
+
+
+def _on_one_scale(points: Array) -> bool:
+    """Whether both axes can have one scale, which is not where that would leave one of them a strip."""
+    across, up = np.ptp(points, axis=0)
+    return bool(max(across, up) < 2.5 * min(across, up))
+
+
+def _points(
+    axes: Axes, points: Array, labels: Array, size: float, names: Sequence[str] = ("class 0", "class 1")
+) -> None:
+    for value, (name, (colour, mark)) in enumerate(zip(names, CLASSES, strict=False)):
         chosen = points[labels == value]
         axes.scatter(
-            chosen[:, 0], chosen[:, 1], s=size, c=colour, marker=mark, edgecolors="white", linewidths=0.5,
-            label=f"class {value}", zorder=3,
+            chosen[:, 0], chosen[:, 1], s=size, c=colour, marker=mark, edgecolors="white", linewidths=0.5, label=name,
+            zorder=3,
         )  # fmt: skip
 
 
-def _regions(axes: Axes, predict: Predict, points: Array) -> Any:
-    margin = 0.4
+def _probabilities(predict: Any) -> Predict:
+    """Return the function from points to probabilities of a model, of an estimator, or the function itself."""
+    for name in ("predict_proba", "predict"):
+        if hasattr(predict, name):
+            return getattr(predict, name)  # type: ignore[no-any-return]
+    if not callable(predict):
+        raise InputError(f"{predict!r} says nothing of points; expected a model, or a function of points")
+    return predict  # type: ignore[no-any-return]
+
+
+def _regions(axes: Axes, predict: Predict, points: Array, classes: int = 2) -> Any:
+    """Draw what is predicted everywhere; return the colours of probabilities where there are two classes."""
+    margin = 0.1 * np.maximum(np.ptp(points, axis=0), 1e-6)
     (left, bottom), (right, top) = points.min(axis=0) - margin, points.max(axis=0) + margin
     x, y = np.meshgrid(np.linspace(left, right, GRID), np.linspace(bottom, top, GRID))
     places = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32)
-    chance = np.asarray(predict(places), dtype=float).reshape(x.shape)
+    found = np.asarray(predict(places), dtype=float)
+    if found.ndim not in (1, 2) or len(found) != len(places) or found.shape[1:] == (0,):
+        raise ShapeError(
+            f"for {len(places)} points the model returned the shape {found.shape}; expected ({len(places)},), the"
+            f" probability of class 1, or ({len(places)}, classes)"
+        )
+    if found.ndim == 1 and classes > 2:
+        found = (found[:, None] == np.arange(classes)).astype(float)
+    if found.ndim == 2 and found.shape[1] > 2:
+        _of_several(axes, x, y, found.reshape(*x.shape, -1))
+        return None
+    chance = found.reshape(*x.shape, -1)[..., -1]
     filled = axes.contourf(x, y, chance, levels=np.linspace(0, 1, 21), cmap=tints(), extend="neither", zorder=0)
     axes.contour(x, y, chance, levels=[0.5], colors=[INK], linewidths=1.4, zorder=2)
     return filled
+
+
+def _of_several(axes: Axes, x: Array, y: Array, found: Array) -> None:
+    """Fill the region of each of several classes, where its probability is the largest."""
+    for k, (colour, _) in zip(range(found.shape[-1]), CLASSES, strict=False):
+        ahead = found[..., k] - np.delete(found, k, axis=-1).max(axis=-1)
+        if ahead.max() > 0:
+            axes.contourf(x, y, ahead, levels=[0, 2], colors=[colour], alpha=0.25, zorder=0)
+            axes.contour(x, y, ahead, levels=[0], colors=[INK], linewidths=1.0, zorder=2)

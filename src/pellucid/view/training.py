@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.errors import InputError
-from .figures import INK, PALETTE, new_axes, new_figure, plain
+from .figures import INK, PALETTE, headline, new_axes, new_figure, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from ..training.history import History
 
 GRID = "#e4e7eb"
+COLUMNS = 3
+MARKED = 15  # epochs, each of which has a mark: one alone would be no line
 
 
 def history(history: History, keys: Sequence[str] = (), title: str = "") -> Figure:
@@ -30,6 +33,7 @@ def history(history: History, keys: Sequence[str] = (), title: str = "") -> Figu
 
     Raises:
         InputError: if a quantity was not measured, or nothing was.
+        MissingExtraError: if matplotlib is not installed.
     """
     known = {k: v for k, v in history.history.items() if v and np.ndim(v[0]) == 0}
     shown = list(keys) or [k for k in known if not k.startswith("val_")]
@@ -38,17 +42,27 @@ def history(history: History, keys: Sequence[str] = (), title: str = "") -> Figu
             raise InputError(f"the history has no {key!r}; it has {', '.join(known) or 'nothing yet'}")
     if not shown:
         raise InputError("the history is empty; fit the model first")
-    figure = new_figure(5.2 * len(shown), 3.6)
-    for axes, key in zip(new_axes(figure, 1, len(shown)), shown, strict=True):
+    columns = min(len(shown), COLUMNS)
+    rows = math.ceil(len(shown) / columns)
+    figure = new_figure(5.2 * columns, 3.6 * rows)
+    cells = new_axes(figure, rows, columns)
+    for axes in cells[len(shown) :]:
+        axes.remove()
+    for axes, key in zip(cells, shown, strict=False):
         for name, label, colour in ((key, "training", PALETTE[0]), (f"val_{key}", "validation", PALETTE[1])):
             if name in known:
                 epochs = np.arange(1, len(known[name]) + 1)
-                axes.plot(epochs, known[name], color=colour, linewidth=1.6, label=label)
+                mark = "o" if len(epochs) <= MARKED else None
+                axes.plot(epochs, known[name], color=colour, linewidth=1.6, marker=mark, markersize=4, label=label)
         _ruled(axes, "epoch", key)
+        if len(next(iter(known.values()))) == 1:
+            axes.set_xlim(0.5, 1.5)
+            axes.set_xticks([1])
+        else:
+            axes.locator_params(axis="x", integer=True)
         if f"val_{key}" in known:
             axes.legend(frameon=False, fontsize=9)
-    if title:
-        figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=INK)
+    headline(figure, title)
     return figure
 
 
