@@ -42,9 +42,8 @@ def read_inputs(document: Document, file: str, shape: tuple[int, ...]) -> tuple[
         names, inputs = _table(file, data.Encoding.from_json(kept["encoding"]))
     else:
         names, inputs = _numbers(file)
-    if "scaling" in kept:
-        inputs = data.Scaling.from_json(kept["scaling"]).apply(inputs)
-    inputs = prepare(section, inputs)
+    scaling = data.Scaling.from_json(kept["scaling"]) if "scaling" in kept else None
+    inputs = prepare(section, inputs, scaling)
     if inputs.shape[1:] != shape:
         raise InputError(f"{file}: a row has the shape {inputs.shape[1:]}, and the network takes {shape}")
     return names, inputs

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ..core.errors import InputError
 
 LARGEST = 2**20  # bytes; a model's file has a few hundred
-SECTIONS = ("title", "data", "layers", "training", "run")
+SECTIONS = ("title", "data", "layers", "training", "sweep", "run")
 
 
 class Setting(NamedTuple):
@@ -91,7 +91,7 @@ def parse(text: str, name: str) -> Document:
             raise InputError(
                 f"{document.where(section)}: there is no section {section!r}; {suggestion(section, SECTIONS)}"
             )
-    for section in ("data", "layers", "training"):
+    for section in ("data", "layers", "training", *(["sweep"] if "sweep" in content else [])):
         _check_form(document, section)
     return document
 

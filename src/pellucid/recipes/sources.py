@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,19 +13,23 @@ from ..core.errors import DataFileError, InputError
 from ..core.settings import check_number, check_whole
 from ..data.labelled import Labelled
 from ..training.splits import split_rows
-from .document import NUMBER, SIZE, TEXT, WHOLE, Document, Setting, check_keys, suggestion
+from .document import CHOICE, NUMBER, SIZE, TEXT, WHOLE, Document, Setting, check_keys, suggestion
 
 Array = np.ndarray[Any, Any]
+Progress = Callable[[int, int], None]
 COMMON: dict[str, Setting] = {"kind": TEXT, "seed": WHOLE, "test": NUMBER, "validation": NUMBER}
 SHAPED: dict[str, Setting] = {"shape": SIZE}
 KINDS: dict[str, dict[str, Setting]] = {
     "moons": {"n": WHOLE, "noise": NUMBER},
+    "circles": {"n": WHOLE, "noise": NUMBER, "factor": NUMBER},
+    "blobs": {"n": WHOLE, "classes": WHOLE, "spread": NUMBER},
+    "spirals": {"n": WHOLE, "classes": WHOLE, "noise": NUMBER, "turns": NUMBER},
     "digits": SHAPED,
     "mnist": {"path": TEXT, **SHAPED},
     "addition": {"bits": WHOLE, "n": WHOLE},
     "text": {"path": TEXT, "length": WHOLE, "step": WHOLE},
-    "images": {"path": TEXT, "size": SIZE, **SHAPED},
-    "csv": {"path": TEXT, "target": TEXT, "missing": TEXT},
+    "images": {"path": TEXT, "size": SIZE, "strict": CHOICE, **SHAPED},
+    "csv": {"path": TEXT, "target": TEXT, "missing": TEXT, "standardize": CHOICE},
     "arrays": {"path": TEXT, **SHAPED},
 }
 TAKEN_FROM_FILES = {kind for kind, known in KINDS.items() if "path" in known}
@@ -39,6 +44,8 @@ class Parts(NamedTuple):
         validation: that share.
         classes: the names of the classes, or the characters of a text.
         fingerprint: what tells these data from others.
+        encoding: of a table, how rows to come are encoded.
+        scaling: how they are scaled, if they are.
     """
 
     train: Labelled
@@ -46,6 +53,14 @@ class Parts(NamedTuple):
     validation: float
     classes: tuple[str, ...]
     fingerprint: str
+    encoding: data.Encoding | None = None
+    scaling: data.Scaling | None = None
+
+    @property
+    def learnt(self) -> int:
+        """How many rows are learnt from."""
+        rows = len(self.train.inputs)
+        return rows - round(self.validation * rows)
 
 
 def check(document: Document) -> dict[str, Any]:
@@ -66,8 +81,20 @@ def check(document: Document) -> dict[str, Any]:
     return section
 
 
-def load(document: Document) -> Parts:
+class Source(NamedTuple):
+    """What a kind of data was read as: all rows, or those to learn from and those to test with; a table's encoding."""
+
+    whole: Labelled
+    test: Labelled | None = None
+    encoding: data.Encoding | None = None
+
+
+def load(document: Document, progress: Progress | None = None) -> Parts:
     """Return the data of a document.
+
+    Args:
+        document: whose section [data] says where they are.
+        progress: called with how many files of a folder are read, and how many there are.
 
     Raises:
         PellucidError: InputError or DataFileError, for data that are not there or damaged.
@@ -76,13 +103,16 @@ def load(document: Document) -> Parts:
     kind, seed = section["kind"], section.get("seed", 0)
     if kind in TAKEN_FROM_FILES and "path" not in section:
         raise InputError(f"{document.where('data')}: {kind} needs a path; give one here, or with --data PATH")
-    whole, test = READERS[kind](section)
-    share = section.get("test", 0)
+    source: Source = _images(section, progress) if kind == "images" else READERS[kind](section)
+    whole, test, share = source.whole, source.test, section.get("test", 0)
     if share and test is None:
         learnt, held = split_rows(whole.labels, share, seed)
         whole, test = _chosen(whole, learnt), _chosen(whole, held)
-    whole, test = _prepared(section, whole), None if test is None else _prepared(section, test)
-    return Parts(whole, test, section.get("validation", 0), whole.classes, fingerprint(whole, test))
+    scaling = data.Scaling.fit(whole.inputs) if section.get("standardize") else None
+    whole, test = (None if part is None else _prepared(section, part, scaling) for part in (whole, test))
+    assert whole is not None  # for the type checker: only the test may be None
+    validation = section.get("validation", 0)
+    return Parts(whole, test, validation, whole.classes, fingerprint(whole, test), source.encoding, scaling)
 
 
 def _chosen(given: Labelled, rows: Array) -> Labelled:
@@ -90,12 +120,14 @@ def _chosen(given: Labelled, rows: Array) -> Labelled:
     return given._replace(inputs=given.inputs[rows], labels=given.labels[rows], names=names)
 
 
-def _prepared(section: dict[str, Any], given: Labelled) -> Labelled:
-    return given._replace(inputs=prepare(section, given.inputs))
+def _prepared(section: dict[str, Any], given: Labelled, scaling: data.Scaling | None) -> Labelled:
+    return given._replace(inputs=prepare(section, given.inputs, scaling))
 
 
-def prepare(section: dict[str, Any], inputs: Array) -> Array:
-    """Return inputs as the network takes them: in the shape that was asked for."""
+def prepare(section: dict[str, Any], inputs: Array, scaling: data.Scaling | None = None) -> Array:
+    """Return inputs as the network takes them: scaled, and in the shape that was asked for."""
+    if scaling is not None:
+        inputs = scaling.apply(inputs)
     if "shape" in section:
         wanted = section["shape"]
         shape = tuple(wanted) if isinstance(wanted, list) else (wanted,)
@@ -121,47 +153,55 @@ def fingerprint(*parts: Labelled | None) -> str:
     return digest.hexdigest()
 
 
-def _moons(section: dict[str, Any]) -> tuple[Labelled, None]:
-    points = data.moons(section.get("n", 500), section.get("noise", 0.2), section.get("seed", 0))
-    return Labelled(*points, ("0", "1")), None
+def _generated(make: Callable[..., tuple[Array, Array]]) -> Callable[[dict[str, Any]], Source]:
+    """Return the reader of points that are drawn, with the settings that the function takes."""
+
+    def read(section: dict[str, Any]) -> Source:
+        known = {key: value for key, value in section.items() if key in KINDS[section["kind"]]}
+        points, labels = make(**known, seed=section.get("seed", 0))
+        return Source(Labelled(points, labels, tuple(str(k) for k in range(int(labels.max()) + 1))))
+
+    return read
 
 
-def _digits(section: dict[str, Any]) -> tuple[Labelled, None]:
-    return Labelled(*data.digits(), tuple("0123456789")), None
+def _digits(section: dict[str, Any]) -> Source:
+    return Source(Labelled(*data.digits(), tuple("0123456789")))
 
 
-def _mnist(section: dict[str, Any]) -> tuple[Labelled, Labelled]:
+def _mnist(section: dict[str, Any]) -> Source:
     parts, classes = data.mnist(section["path"]), tuple("0123456789")
-    return (
+    return Source(
         Labelled(parts.train_inputs, parts.train_labels, classes),
         Labelled(parts.test_inputs, parts.test_labels, classes),
     )
 
 
-def _addition(section: dict[str, Any]) -> tuple[Labelled, Labelled]:
+def _addition(section: dict[str, Any]) -> Source:
     bits, n = section.get("bits", 8), section.get("n", 10_000)
-    return Labelled(*data.addition(bits, n, section.get("seed", 0))), Labelled(*data.addition(bits, None))
+    drawn = Labelled(*data.addition(bits, n, section.get("seed", 0)))
+    return Source(drawn, Labelled(*data.addition(bits, None)))
 
 
-def _text(section: dict[str, Any]) -> tuple[Labelled, Labelled]:
+def _text(section: dict[str, Any]) -> Source:
     whole = data.read_text(section["path"])
     characters = tuple(sorted(set(whole)))
     learnt, held = data.split_text(data.Characters(whole).encode(whole))
     length = section.get("length", 64)
     given = data.windows(learnt, length, section.get("step"))
-    return Labelled(*given, characters), Labelled(*data.windows(held, length), characters)
+    return Source(Labelled(*given, characters), Labelled(*data.windows(held, length), characters))
 
 
-def _images(section: dict[str, Any]) -> tuple[Labelled, Labelled | None]:
+def _images(section: dict[str, Any], progress: Progress | None) -> Source:
     """Return the images of a folder; apart, where it says which are to learn from and which to test with."""
     path, size = section["path"], image_size(section)
+    options: dict[str, Any] = {"strict": section.get("strict", False), "progress": progress}
     if not {"train", "test"} <= set(data.parts_of(path)):
-        return data.images(path, size), None
-    learnt, held = (data.images(path, size, part=part) for part in ("train", "test"))
+        return Source(data.images(path, size, **options))
+    learnt, held = (data.images(path, size, part=part, **options) for part in ("train", "test"))
     if learnt.classes != held.classes:
         differ = sorted(set(learnt.classes) ^ set(held.classes))
         raise DataFileError(f"{path}: train and test do not have the same classes: {', '.join(differ[:5])} in one only")
-    return learnt, held
+    return Source(learnt, held)
 
 
 def image_size(section: dict[str, Any]) -> tuple[int, int]:
@@ -170,24 +210,26 @@ def image_size(section: dict[str, Any]) -> tuple[int, int]:
     return (size[0], size[1]) if isinstance(size, list) else (size, size)
 
 
-def _csv(section: dict[str, Any]) -> tuple[Labelled, None]:
+def _csv(section: dict[str, Any]) -> Source:
     if "target" not in section:
         raise InputError('[data] of a CSV file needs target = "..." with the name of the column to learn')
     table = data.read_csv(section["path"], section["target"], missing=section.get("missing", "refuse"))
-    return Labelled(*table[:4]), None
+    return Source(Labelled(*table[:4]), None, table.encoding)
 
 
-def _arrays(section: dict[str, Any]) -> tuple[Labelled, None]:
-    return data.read_arrays(section["path"]), None
+def _arrays(section: dict[str, Any]) -> Source:
+    return Source(data.read_arrays(section["path"]))
 
 
-READERS: dict[str, Any] = {
-    "moons": _moons,
+READERS: dict[str, Callable[[dict[str, Any]], Source]] = {
+    "moons": _generated(data.moons),
+    "circles": _generated(data.circles),
+    "blobs": _generated(data.blobs),
+    "spirals": _generated(data.spirals),
     "digits": _digits,
     "mnist": _mnist,
     "addition": _addition,
     "text": _text,
-    "images": _images,
     "csv": _csv,
     "arrays": _arrays,
 }
@@ -203,4 +245,4 @@ def found_path(kind: str) -> str | None:
     return str(data.find(SETS[kind]).resolve()) if kind in SETS else None
 
 
-__all__ = ["KINDS", "Parts", "check", "fingerprint", "found_path", "image_size", "load", "prepare"]
+__all__ = ["KINDS", "Parts", "Progress", "check", "fingerprint", "found_path", "image_size", "load", "prepare"]

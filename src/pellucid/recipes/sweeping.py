@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import InputError
 from ..sweeps import SECONDS, Sweep, sweep
@@ -50,7 +50,7 @@ def each(document: Document, choice: dict[str, Any]) -> Document:
     return with_settings(Document(document.name, document.text, alone), choice)
 
 
-def train_each(run: Any, model_of: Any) -> Any:
+def train_each(run: Run, model_of: Callable[[Document, Parts], Model]) -> Run:
     """Train the networks of a sweep side by side; return the run with the best of them, and what was found.
 
     The best has the smallest loss, on the validation data where there are any. The table is ``sweep.csv``.
