@@ -128,12 +128,15 @@ def test_positive_factors_are_down_and_to_the_right():
     assert (y[0, :, :2] == -1).all()
 
 
-@pytest.mark.parametrize(("factor", "most"), [(0.125, 4), (0.1, 3), (0.01, 0), (0.02, 1), (1.0, 32)])
-def test_factors_are_rounded_to_whole_pixels(factor, most):
-    images = np.tile(np.arange(1, 33).reshape(1, 32, 1), (3000, 1, 1, 1))
-    y = in_training(L.RandomTranslation(0, factor, "constant"), (1, 32, 1), "int32")(images)
-    lost = (y == 0).sum(axis=(1, 2, 3))
-    assert lost.max() == most
+@pytest.mark.parametrize(
+    ("factor", "least", "most"),
+    [(0.125, -4, 4), (0.1, -3, 3), (0.02, -1, 1), ((-0.02, 0.1), -1, 3), ((0.25, 0.5), 8, 16), (1 / 3, -11, 11)],
+)
+def test_factors_are_rounded_to_whole_pixels(factor, least, most):
+    image = np.arange(1, 33).reshape(1, 32, 1)
+    found = in_training(L.RandomTranslation(0, factor, "constant"), (1, 32, 1), "int32")(np.tile(image, (600, 1, 1, 1)))
+    shifts = [shifted(image, 0, right, "constant") for right in range(least, most + 1)]
+    assert {which(y, shifts) for y in found} == set(range(len(shifts)))
 
 
 @pytest.mark.parametrize(
