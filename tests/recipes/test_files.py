@@ -10,6 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from pellucid.cli.application import application
+from pellucid.tensors import read_tensors
 
 LAYERS = """
 [[layers]]
@@ -95,3 +96,32 @@ def test_a_csv_file_and_arrays(tmp_path):
         result = invoke("train", model, "--data", tmp_path / name, "--out", run)
         assert result.exit_code == 0, result.output
         assert (run / "report.html").exists()
+
+
+AUGMENTED = (
+    '[data]\nkind = "images"\nsize = [6, 6]\n'
+    '[[layers]]\nkind = "RandomFlip"\nmode = "horizontal"\n'
+    '[[layers]]\nkind = "RandomTranslation"\nheight_factor = 0.2\nwidth_factor = [-0.2, 0.4]\nfill_mode = "constant"\n'
+    '[[layers]]\nkind = "RandomCrop"\nheight = 5\nwidth = 4\n'
+    '[[layers]]\nkind = "Rescaling"\nscale = 0.00392156862745098\n' + LAYERS
+)
+
+
+def test_images_are_augmented_by_layers_of_the_file_and_a_run_goes_on_as_if_it_never_stopped(folder, tmp_path):
+    model = tmp_path / "sky.toml"
+    model.write_text(AUGMENTED)
+    for run, epochs in (("a", 2), ("a", 4), ("b", 4)):
+        result = invoke("train", model, "--data", folder, "--out", tmp_path / run, "--epochs", epochs, "--json")
+        assert result.exit_code == 0, result.output
+    a, b = (read_tensors(tmp_path / run / "model.safetensors")[0] for run in ("a", "b"))
+    assert {k: v.tobytes() for k, v in a.items()} == {k: v.tobytes() for k, v in b.items()}
+    assert json.loads(invoke("evaluate", tmp_path / "a", "--json").output) == json.loads(
+        invoke("evaluate", tmp_path / "b", "--json").output
+    )
+
+
+def test_augmentation_that_does_not_fit_is_refused_with_its_line(folder, tmp_path):
+    (tmp_path / "sky.toml").write_text(AUGMENTED.replace("height = 5", "height = 7"))
+    result = invoke("train", tmp_path / "sky.toml", "--data", folder, "--out", tmp_path / "run")
+    assert "sky.toml, line 12: layer 3, RandomCrop, does not take" in str(result.exception)
+    assert "given smaller ones, (batch, 6, 6, 3)" in str(result.exception)

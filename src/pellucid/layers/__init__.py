@@ -2,6 +2,7 @@
 
 from .activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from .attention import MultiHeadAttention
+from .augmentation import RandomCrop, RandomFlip, RandomTranslation
 from .bidirectional import Bidirectional
 from .borders import Cropping1D, Cropping2D, ZeroPadding1D, ZeroPadding2D
 from .calls import state_updates
@@ -106,6 +107,9 @@ __all__ = [
     "PReLU",
     "Permute",
     "PositionEmbedding",
+    "RandomCrop",
+    "RandomFlip",
+    "RandomTranslation",
     "ReLU",
     "RepeatVector",
     "Rescaling",
