@@ -32,6 +32,7 @@ KINDS: dict[str, dict[str, Setting]] = {
     "csv": {"path": TEXT, "target": TEXT, "missing": TEXT, "standardize": CHOICE},
     "arrays": {"path": TEXT, **SHAPED},
 }
+BITS = ("0", "1")
 TAKEN_FROM_FILES = {kind for kind, known in KINDS.items() if "path" in known}
 
 
@@ -178,8 +179,8 @@ def _mnist(section: dict[str, Any]) -> Source:
 
 def _addition(section: dict[str, Any]) -> Source:
     bits, n = section.get("bits", 8), section.get("n", 10_000)
-    drawn = Labelled(*data.addition(bits, n, section.get("seed", 0)))
-    return Source(drawn, Labelled(*data.addition(bits, None)))
+    drawn = Labelled(*data.addition(bits, n, section.get("seed", 0)), BITS)
+    return Source(drawn, Labelled(*data.addition(bits, None), BITS))
 
 
 def _text(section: dict[str, Any]) -> Source:
