@@ -38,7 +38,7 @@ def main() -> None:
         sys.exit(_fail(str(error)))
 
 
-def _warn(message: Warning | str, *_: Any) -> None:
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
     print(f"pellucid: warning: {message}", file=sys.stderr)
 
 

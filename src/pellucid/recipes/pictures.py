@@ -32,6 +32,7 @@ MOST_POINTS = 1_000  # of a plane, above which they hide each other
 MOST_STEPS = 40  # of a sequence
 PLAIN_IMAGES = (64, 784)  # pixels in a row that are taken for an image, where the data are no table
 LOOKED_THROUGH = 500  # sums, for one in which every kind of place occurs
+TELLING = ("test_accuracy", "val_accuracy", "accuracy", "test_loss", "val_loss", "loss")  # the first that is there
 SHOWN_AS = {"\n": "⏎", " ": "␣", "\t": "⇥"}
 
 
@@ -132,9 +133,7 @@ def _sweep(seen: Seen) -> Figure | None:
     if found is None:
         return None
     names = {key for row in found.rows for key in row}
-    figure = next(
-        f for f in ("test_accuracy", "val_accuracy", "accuracy", "test_loss", "val_loss", "loss") if f in names
-    )
+    figure = next(name for name in TELLING if name in names)
     varied = [name for name in found.choices if name != SEED] or found.choices
     return sweep(found, varied[0], figure, f"{len(found)} networks")
 

@@ -110,8 +110,7 @@ def load(document: Document, progress: Progress | None = None) -> Parts:
         learnt, held = split_rows(whole.labels, share, seed)
         whole, test = _chosen(whole, learnt), _chosen(whole, held)
     scaling = data.Scaling.fit(whole.inputs) if section.get("standardize") else None
-    whole, test = (None if part is None else _prepared(section, part, scaling) for part in (whole, test))
-    assert whole is not None  # for the type checker: only the test may be None
+    whole, test = _prepared(section, whole, scaling), None if test is None else _prepared(section, test, scaling)
     validation = section.get("validation", 0)
     return Parts(whole, test, validation, whole.classes, fingerprint(whole, test), source.encoding, scaling)
 
