@@ -9,10 +9,11 @@ from typing import Any
 from .. import layers, losses, optimizers
 from ..core.errors import InputError, PellucidError, ShapeError
 from ..core.expression import Expression
+from ..core.settings import nearest
 from ..core.sizes import show_shape
 from ..layers.layer import Layer
 from ..layers.sequential import Sequential
-from .document import Document, suggestion
+from .document import Document
 
 NOT_IN_A_ROW = {"Input", "Lambda", "Layer", "Network", "Sequential", "RNN", "Cell"}  # what a table cannot describe
 CLASSES = "classes"
@@ -45,13 +46,13 @@ def make(kinds: Mapping[str, Any], table: Mapping[str, Any], where: str, **given
     if not isinstance(kind, str):
         raise InputError(f'{where}: has no kind; expected kind = "..." with one of {", ".join(kinds)}')
     if kind not in kinds:
-        raise InputError(f"{where}: there is no {kind!r}; {suggestion(kind, kinds)}")
+        raise InputError(f"{where}: there is no {kind!r}; {nearest(kind, kinds)}")
     cls = kinds[kind]
     known = inspect.signature(cls).parameters
     arguments = {k: _value(v) for k, v in table.items() if k != "kind"} | given
     for name in arguments:
         if name not in known:
-            raise InputError(f"{where}: {kind} has no argument {name!r}; {suggestion(name, known)}")
+            raise InputError(f"{where}: {kind} has no argument {name!r}; {nearest(name, known)}")
     try:
         return cls(**arguments)
     except PellucidError as error:
