@@ -22,9 +22,9 @@ def test_a_layers_regulariser_initialiser_and_constraint_are_tables():
         },
         "m.toml",
     )
-    inner = made.layer
+    inner = made.forward_layer
     assert inner.kernel_regularizer == regularizers.L2(0.1)
     assert inner.kernel_initializer == initializers.RandomNormal(stddev=0.5)
     assert inner.recurrent_constraint == constraints.MaxNorm(2.0)
-    with pytest.raises(InputError, match=r"m.toml: kernel_regularizer: there is no 'L3'; did you mean 'L1'"):
+    with pytest.raises(InputError, match=r"m.toml: kernel_regularizer: there is no 'L3'; expected one of L1, L2, L1L2"):
         make(LAYERS, {"kind": "Dense", "units": 2, "kernel_regularizer": {"kind": "L3"}}, "m.toml")

@@ -8,8 +8,8 @@ from .images import SkippedImageWarning, images, parts_of, read_image
 from .known import find
 from .labelled import Labelled
 from .preparing import Parts, Scaling, one_hot, split_parts
-from .sets import Split, addition, digits, moons, split
-from .shapes import blobs, circles, spirals
+from .sets import Split, addition, digits, split
+from .shapes import blobs, circles, moons, spirals
 from .tables import Table, read_csv
 from .text import Characters, read_text, split_text, windows
 

@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import MissingExtraError, NotANumberError
+from ..core.errors import InputError, MissingExtraError, NotANumberError
+from ..core.memory import require_memory
+from ..core.settings import check_whole
 
 AXES = ("row", "column")
+SEEDS = 2**32  # that scikit-learn takes
 
 
 def check_finite(name: str, array: Any) -> np.ndarray[Any, Any]:
@@ -49,6 +52,19 @@ def _position(index: tuple[int, ...]) -> str:
     if len(index) <= len(AXES):
         return " at " + ", ".join(f"{axis} {i}" for axis, i in zip(AXES, index, strict=False))
     return f" at index {index}"
+
+
+def check_drawn(name: str, seed: Any, rows: int, bytes_each: int) -> None:
+    """Check that so many rows can be drawn with a seed.
+
+    Raises:
+        InputError: the seed is no whole number from 0 to 2^32 - 1.
+        MemoryNeededError: there is not enough memory.
+    """
+    check_whole(name, "seed", seed, 0)
+    if seed >= SEEDS:
+        raise InputError(f"{name}: seed is {seed}, and one below {SEEDS:,} was expected")
+    require_memory(rows * bytes_each, f"{name}: {rows:,} rows")
 
 
 def without_scikit_learn(what: str) -> MissingExtraError:

@@ -1,4 +1,4 @@
-"""Small sets that scikit-learn carries or draws, binary addition, and the split into training and test."""
+"""Small sets: the digits that scikit-learn carries, binary addition, and the split into training and test."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import numpy as np
 
 from ..core.errors import InputError, ShapeError
 from ..core.settings import check_whole
-from .checks import without_scikit_learn
+from .checks import check_drawn, without_scikit_learn
 
 Array = np.ndarray[Any, Any]
+MOST_PAIRS = 2**26  # rows of all pairs of numbers: those of 14 bits
 
 
 class Split(NamedTuple):
@@ -46,38 +47,6 @@ def digits() -> tuple[Array, Array]:
     return (images / 16.0).astype(np.float32), labels.astype(np.int32)
 
 
-def moons(n: int = 200, noise: float = 0.2, seed: int = 0) -> tuple[Array, Array]:
-    """Return points of two interleaving half circles, and which of the two each belongs to.
-
-    Args:
-        n: how many points, at least 2.
-        noise: the standard deviation of the normal noise added to both coordinates.
-        seed: the same seed draws the same points.
-
-    Returns:
-        Points, float32 of shape (n, 2), and labels 0 and 1, int32 of shape (n,).
-
-    Raises:
-        InputError: if ``n`` is below 2 or ``noise`` is negative.
-        MissingExtraError: if scikit-learn is not installed.
-
-    >>> points, labels = moons(200, noise=0.2, seed=0)
-    >>> points.shape, int(labels.sum())
-    ((200, 2), 100)
-    """
-    if n < 2 or not 0 <= noise < float("inf"):
-        raise InputError(f"moons: n={n}, noise={noise}; expected at least 2 points, and noise of 0 or more")
-    try:
-        from sklearn.datasets import make_moons
-    except ImportError as error:
-        raise without_scikit_learn("the two moons") from error
-    points, labels = make_moons(n, noise=noise, random_state=seed)
-    return points.astype(np.float32), labels.astype(np.int32)
-
-
-MOST_PAIRS = 2**26  # rows of all pairs of numbers: those of 14 bits
-
-
 def addition(bits: int = 8, n: int | None = 10_000, seed: int = 0) -> tuple[Array, Array]:
     """Return the bits of pairs of numbers and of their sums, the least significant first.
 
@@ -108,6 +77,8 @@ def addition(bits: int = 8, n: int | None = 10_000, seed: int = 0) -> tuple[Arra
     """
     check_whole("addition", "bits", bits, least=2)
     check_whole("addition", "n", n, or_none=True)
+    if n is not None:
+        check_drawn("addition", seed, n * bits, np.float32(0).nbytes * 4)
     numbers = _every_pair(bits) if n is None else np.random.default_rng(seed).integers(0, 2, (n, bits, 2), np.uint8)
     numbers[:, -1] = 0
     sums, carry = np.empty((len(numbers), bits, 1), np.float32), np.zeros(len(numbers), np.uint8)
@@ -162,3 +133,6 @@ def split(inputs: Array, labels: Array, test: float = 0.25, seed: int = 0, strat
             f"split: {len(inputs)} examples cannot be split with test={test}, stratified={stratified}: {error}"
         ) from error
     return Split(train, train_labels, held, held_labels)
+
+
+__all__ = ["Split", "addition", "digits", "split"]

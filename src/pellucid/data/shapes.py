@@ -1,4 +1,4 @@
-"""Points in the plane that a straight line cannot separate, or that it can: circles, spirals and blobs."""
+"""Points in the plane that a straight line cannot separate, or that it can: moons, circles, spirals and blobs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,40 @@ from typing import Any
 import numpy as np
 
 from ..core.settings import check_number, check_whole
-from .checks import without_scikit_learn
+from .checks import check_drawn, check_finite, without_scikit_learn
 
 Array = np.ndarray[Any, Any]
+POINT = 64  # bytes of a point while it is drawn: coordinates, noise and label in 64 bits
+
+
+def moons(n: int = 200, noise: float = 0.2, seed: int = 0) -> tuple[Array, Array]:
+    """Return points of two interleaving half circles, and which of the two each belongs to.
+
+    Args:
+        n: how many points, at least 2.
+        noise: the standard deviation of the normal noise added to both coordinates.
+        seed: the same seed draws the same points.
+
+    Returns:
+        Points, float32 of shape (n, 2), and labels 0 and 1, int32 of shape (n,).
+
+    Raises:
+        InputError: if ``n`` is below 2 or ``noise`` is negative.
+        MissingExtraError: if scikit-learn is not installed.
+
+    >>> points, labels = moons(200, noise=0.2, seed=0)
+    >>> points.shape, int(labels.sum())
+    ((200, 2), 100)
+    """
+    check_whole("moons", "n", n, least=2)
+    check_number("moons", "noise", noise, "nonnegative")
+    check_drawn("moons", seed, n, POINT)
+    try:
+        from sklearn.datasets import make_moons
+    except ImportError as error:
+        raise without_scikit_learn("the two moons") from error
+    points, labels = make_moons(n, noise=noise, random_state=seed)
+    return _points("moons", points, labels)
 
 
 def circles(n: int = 200, noise: float = 0.1, factor: float = 0.5, seed: int = 0) -> tuple[Array, Array]:
@@ -35,12 +66,13 @@ def circles(n: int = 200, noise: float = 0.1, factor: float = 0.5, seed: int = 0
     check_whole("circles", "n", n, least=2)
     check_number("circles", "noise", noise, "nonnegative")
     check_number("circles", "factor", factor, "decay")
+    check_drawn("circles", seed, n, POINT)
     try:
         from sklearn.datasets import make_circles
     except ImportError as error:
         raise without_scikit_learn("the circles") from error
     points, labels = make_circles(n, noise=noise, factor=factor, random_state=seed)
-    return points.astype(np.float32), labels.astype(np.int32)
+    return _points("circles", points, labels)
 
 
 def blobs(n: int = 200, classes: int = 3, spread: float = 1.0, seed: int = 0) -> tuple[Array, Array]:
@@ -66,12 +98,13 @@ def blobs(n: int = 200, classes: int = 3, spread: float = 1.0, seed: int = 0) ->
     check_whole("blobs", "classes", classes, least=2)
     check_whole("blobs", "n", n, least=classes)
     check_number("blobs", "spread", spread, "nonnegative")
+    check_drawn("blobs", seed, n, POINT)
     try:
         from sklearn.datasets import make_blobs
     except ImportError as error:
         raise without_scikit_learn("the blobs") from error
     points, labels = make_blobs(n, centers=classes, cluster_std=spread, random_state=seed)
-    return points.astype(np.float32), labels.astype(np.int32)
+    return _points("blobs", points, labels)
 
 
 def spirals(
@@ -105,9 +138,19 @@ def spirals(
     check_whole("spirals", "n", n, least=classes)
     check_number("spirals", "noise", noise, "nonnegative")
     check_number("spirals", "turns", turns, "positive")
+    check_drawn("spirals", seed, n, POINT)
     random = np.random.default_rng(seed)
     labels = random.permutation(np.arange(n) % classes)
     radius = random.uniform(0, 1, n)
     angle = 2 * np.pi * (turns * radius + labels / classes)
     points = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1) + random.normal(0, noise, (n, 2))
-    return points.astype(np.float32), labels.astype(np.int32)
+    return _points("spirals", points, labels)
+
+
+def _points(name: str, points: Array, labels: Array) -> tuple[Array, Array]:
+    with np.errstate(over="ignore"):  # what becomes infinite is refused
+        drawn = points.astype(np.float32)
+    return check_finite(name, drawn), labels.astype(np.int32)
+
+
+__all__ = ["blobs", "circles", "moons", "spirals"]
