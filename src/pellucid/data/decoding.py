@@ -1,23 +1,97 @@
-"""Image files as arrays of bytes, by Pillow."""
+"""Image files as arrays of bytes, by Pillow.
+
+This file also runs by itself, as the process that decodes images beside others (`processes.py`). Importing Pellucid would
+double the time which that takes to begin, and so it imports nothing of it.
+"""
 
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+import json
+import os
+import signal
+import struct
+import sys
+import warnings
+import zipfile
+from collections.abc import Sequence
+from queue import SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-
-from ..core.errors import MissingExtraError, PellucidError
 
 if TYPE_CHECKING:
     from PIL import Image
 
 Array = np.ndarray[Any, Any]
+LARGEST = 1 << 28  # bytes of one file; the largest photographs have some tens of millions
 MOST_PIXELS = 100_000_000  # of one image; a decompression bomb has more
+READY = b"ready\n"  # what such a process says first
 
 
-class BadImageError(PellucidError):
+class BadImageError(Exception):
     """Why one file gives no image; its text goes behind the file's name."""
+
+
+class Place(NamedTuple):
+    """Where a file lies: by itself, or, where it has an offset, as a member of a zip archive.
+
+    Attributes:
+        path: of the file or of the archive.
+        size: how many bytes the file has.
+        offset: where the member begins in the archive, with its header.
+        packed: how many bytes it has there.
+        method: how they were packed, as a number of the zip format.
+        checksum: the CRC-32 of the file.
+    """
+
+    path: str
+    size: int
+    offset: int | None = None
+    packed: int = 0
+    method: int = 0
+    checksum: int = 0
+
+
+def decode_files(places: Sequence[Place], into: Array) -> dict[int, str]:
+    """Read and decode files into the rows of an array; return what is wrong with those that could not be, by row."""
+    bad = {}
+    for row, place in enumerate(places):
+        try:
+            decode(read(place), into[row])
+        except BadImageError as error:
+            bad[row] = str(error)
+    return bad
+
+
+def read(place: Place) -> bytes:
+    """Return what is in a file.
+
+    Raises:
+        BadImageError: if it cannot be read, or is too large.
+    """
+    if place.size > LARGEST:
+        raise BadImageError(f"has {place.size:,} bytes; at most {LARGEST:,} are read")
+    try:
+        with open(place.path, "rb", buffering=0) as file:
+            return file.read() if place.offset is None else _unpacked(file, place)
+    except Exception as error:  # noqa: BLE001 - what damaged archives raise is of many kinds
+        raise BadImageError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _unpacked(file: io.FileIO, place: Place) -> bytes:
+    """Return a member of an archive whose directory was read already; PKWARE, *APPNOTE.TXT*, section 4.3.7."""
+    file.seek(place.offset or 0)
+    header = file.read(30)
+    if len(header) < 30 or not header.startswith(b"PK\3\4"):
+        raise zipfile.BadZipFile("the archive is damaged where it begins")
+    file.seek(sum(struct.unpack_from("<HH", header, 26)), os.SEEK_CUR)  # its name, and what else is noted of it
+    member = zipfile.ZipInfo()
+    member.compress_type, member.compress_size = place.method, place.packed
+    member.file_size, member.CRC = place.size, place.checksum
+    with zipfile.ZipExtFile(file, "r", member) as content:
+        return content.read()
 
 
 def decode(content: bytes, into: Array) -> None:
@@ -28,7 +102,6 @@ def decode(content: bytes, into: Array) -> None:
 
     Raises:
         BadImageError: if it is no image, or damaged, or too large.
-        MissingExtraError: if Pillow is not installed.
     """
     image_module = _pillow()
     if not content:
@@ -39,13 +112,13 @@ def decode(content: bytes, into: Array) -> None:
         with image_module.open(io.BytesIO(content)) as file:
             if file.width * file.height > MOST_PIXELS:
                 raise BadImageError(f"has {file.width} x {file.height} pixels; at most {MOST_PIXELS:,} are decoded")
-            if file.format == "JPEG":
+            if file.format == "JPEG" and (file.mode != mode or file.size != (width, height)):
                 file.draft(mode, (width, height))  # large ones are decoded at half the size or less
             picture = _upright(file)
             picture = _plain(picture, mode)
             if picture.size != (width, height):
                 picture = picture.resize((width, height), image_module.Resampling.BILINEAR, reducing_gap=2.0)
-            into[...] = np.asarray(picture).reshape(into.shape)
+            into[...] = np.frombuffer(picture.tobytes(), np.uint8).reshape(into.shape)
     except BadImageError:
         raise
     except image_module.UnidentifiedImageError:
@@ -57,12 +130,8 @@ def decode(content: bytes, into: Array) -> None:
 
 
 def _pillow() -> Any:
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise MissingExtraError(
-            "reading images needs Pillow, which is not installed; try: pip install pellucid[learn]"
-        ) from error
+    from PIL import Image
+
     return Image
 
 
@@ -103,4 +172,37 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
     return Image.fromarray(np.uint8(np.rint((values - low) * (255 / max(high - low, 1e-300)))))
 
 
-__all__ = ["BadImageError", "decode"]
+def serve() -> None:
+    """Decode what standard input asks for, until it ends, which it also does where the process at its other end dies.
+
+    The first line is the shape of an image, and each other one a list of places, all in JSON. The answer to each is a
+    line of JSON, what is wrong with which of the files, and then the bytes of all images.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the process that started this one, which ends it
+    warnings.simplefilter("ignore")  # Pillow's, which do not say which file they are about
+    asked: SimpleQueue[bytes] = SimpleQueue()
+    Thread(target=_listen, args=(asked,), daemon=True).start()
+    shape = json.loads(asked.get())
+    _pillow().preinit()
+    answers = sys.stdout.buffer
+    answers.write(READY)
+    answers.flush()
+    while True:
+        places = [Place(*words) for words in json.loads(asked.get())]
+        images = np.empty((len(places), *shape), np.uint8)
+        bad = decode_files(places, images)
+        answers.write(json.dumps(bad).encode() + b"\n")
+        answers.write(images.data)
+        answers.flush()
+
+
+def _listen(asked: SimpleQueue[bytes]) -> None:
+    for line in sys.stdin.buffer:
+        asked.put(line)
+    os._exit(0)  # at once, whatever is being decoded: nobody is there to take it
+
+
+if __name__ == "__main__":
+    serve()
+
+__all__ = ["LARGEST", "READY", "BadImageError", "Place", "decode", "decode_files", "read"]

@@ -1,0 +1,217 @@
+"""Image files decoded by several processes: this one, and others that run `decoding.py` and nothing else.
+
+Threads would wait for each other, since most of what is done for a small image is done in Python. The other processes
+are plain ones and not multiprocessing's, which import the user's program a second time, or copy a process that has
+threads. Images come back through pipes, straight into their places: there is no file and no shared memory that could
+be left behind, and whoever loses its pipe ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..backends.native.cores import thread_count
+from ..core.errors import PellucidError
+from .decoding import READY, Place, decode_files
+
+Array = np.ndarray[Any, Any]
+Progress = Callable[[int, int], None]
+
+SCRIPT = Path(__file__).with_name("decoding.py")
+START = "import runpy, sys; sys.path += sys.argv[2:]; runpy.run_path(sys.argv[1], run_name='__main__')"
+SECONDS_A_FILE, SECONDS_A_BYTE = 1e-4, 1e-8  # what decoding takes, roughly, to say what is worth another process
+WORTH_A_PROCESS = 0.5  # seconds of decoding: a process takes a quarter of one to begin
+MOST_FILES, MOST_BYTES = 64, 1 << 24  # files, and bytes of them or of images, that are decoded between two reports
+AHEAD = 2  # how many pieces another process has at once, so that it need not wait for the next
+
+
+def worthwhile(places: Sequence[Place]) -> int:
+    """Return how many processes are worth starting, this one among them: PELLUCID_THREADS at most, or all cores."""
+    if getattr(sys, "frozen", False) or not sys.executable or not SCRIPT.is_file():
+        return 1  # a program that brings its own Python has none that could be started beside it
+    seconds = len(places) * SECONDS_A_FILE + sum(place.size for place in places) * SECONDS_A_BYTE
+    return max(1, min(thread_count(), int(seconds / WORTH_A_PROCESS)))
+
+
+def decode_all(places: Sequence[Place], into: Array, processes: int, progress: Progress | None) -> dict[int, str]:
+    """Read and decode files into the rows of an array; return what is wrong with those that could not be, by row.
+
+    Args:
+        places: where the files are.
+        into: uint8 of shape (n, height, width, channels).
+        processes: how many decode, this one among them.
+        progress: called with how many files are done and how many there are.
+
+    Raises:
+        PellucidError: if one of the other processes is killed, or crashes.
+    """
+    work = _Work(places, into, progress)
+    # The processes end before the threads that wait for them are waited for.
+    with ThreadPoolExecutor(max(processes - 1, 1)) as threads, ExitStack() as ending:
+        others: list[_Other] = []
+        feeding: list[Future[None]] = []
+        for _ in range(min(processes, len(work.pieces)) - 1):
+            with contextlib.suppress(OSError):  # where no more can be started, there are fewer
+                others.append(_Other(into.shape[1:]))
+                ending.callback(others[-1].end)
+                feeding.append(threads.submit(others[-1].feed, work))
+        work.do(feeding)
+        for other in others:
+            if not other.ready:
+                other.end()  # nothing is left for it
+        for fed in as_completed(feeding):
+            fed.result()
+            work.tell()
+    return work.bad
+
+
+class _Work:
+    """What is to be decoded, piece by piece, which several threads take and report."""
+
+    def __init__(self, places: Sequence[Place], into: Array, progress: Progress | None):
+        self.places, self.into, self._progress = places, into, progress
+        self.pieces = deque(_pieces(places, into[0].nbytes))
+        self.bad: dict[int, str] = {}
+        self._done: list[int] = []
+        self._told = 0
+
+    def take(self) -> range | None:
+        """Return the rows to be decoded next, or None if there are none left."""
+        try:
+            return self.pieces.popleft()
+        except IndexError:
+            return None
+
+    def report(self, rows: range, bad: dict[int, str]) -> None:
+        """Note that rows are decoded, except for those that could not be."""
+        self.bad.update({rows[row]: why for row, why in bad.items()})
+        self._done.append(len(rows))
+
+    def tell(self) -> None:
+        """Say how far all is, where that is news."""
+        done = sum(self._done)
+        if self._progress is not None and done > self._told:
+            self._told = done
+            self._progress(done, len(self.places))
+
+    def do(self, feeding: Sequence[Future[None]]) -> None:
+        """Decode in this process, until there is nothing left or one of the others has failed."""
+        while (rows := self.take()) is not None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Pillow's, which do not say which file they are about
+                bad = decode_files(self.places[rows.start : rows.stop], self.into[rows.start : rows.stop])
+            self.report(rows, bad)
+            self.tell()
+            for fed in feeding:
+                if fed.done():
+                    fed.result()
+
+
+def _pieces(places: Sequence[Place], image_bytes: int) -> Iterator[range]:
+    """Yield ranges of rows that are neither many files nor many bytes."""
+    first, size = 0, 0
+    for row, place in enumerate(places):
+        size += max(place.size, image_bytes)
+        if row + 1 - first == MOST_FILES or size >= MOST_BYTES:
+            yield range(first, row + 1)
+            first, size = row + 1, 0
+    if first < len(places):
+        yield range(first, len(places))
+
+
+class _Other:
+    """Another process that decodes, and the thread that feeds it."""
+
+    def __init__(self, shape: tuple[int, ...]):
+        """Start it.
+
+        Raises:
+            OSError: if the system does not let it start.
+        """
+        # It must find the same NumPy and Pillow, read names of files alike, and decodes with one thread.
+        folders = dict.fromkeys(path for path in sys.path if path)
+        own = {"PYTHONUTF8": str(sys.flags.utf8_mode), "OPENBLAS_NUM_THREADS": "1"}
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", START, str(SCRIPT), *folders],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **own},
+        )
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._questions, self._answers = self._process.stdin, self._process.stdout
+        self._shape = shape
+        self.ready = False
+
+    def feed(self, work: _Work) -> None:
+        """Let it decode pieces until there are none left; nothing if it cannot begin.
+
+        Raises:
+            PellucidError: if it ends before it has decoded what it was given.
+        """
+        given: deque[range] = deque()
+        try:
+            self._ask(self._shape)
+            if self._answers.read(len(READY)) != READY:
+                return
+            self.ready = True
+            while True:
+                while len(given) < AHEAD and (rows := work.take()) is not None:
+                    given.append(rows)
+                    self._ask(work.places[rows.start : rows.stop])
+                if not given:
+                    return
+                rows = given[0]
+                work.report(rows, self._answer(work.into[rows.start : rows.stop]))
+                given.popleft()
+        except (OSError, EOFError):
+            if given:
+                raise PellucidError(self._message(work.places[given[0].start : given[0].stop])) from None
+        finally:
+            self._close()
+
+    def _ask(self, what: Any) -> None:
+        self._questions.write(json.dumps(what).encode() + b"\n")
+        self._questions.flush()
+
+    def _answer(self, into: Array) -> dict[int, str]:
+        line = self._answers.readline()
+        if not line.endswith(b"\n") or self._answers.readinto(into.reshape(-1).data) != into.nbytes:
+            raise EOFError
+        return {int(row): why for row, why in json.loads(line).items()}
+
+    def end(self) -> None:
+        """Stop it, whatever it is doing."""
+        self._process.kill()
+
+    def _close(self) -> None:
+        with contextlib.suppress(OSError):  # a question that it no longer takes
+            self._questions.close()
+        self._answers.close()
+        self._process.wait()
+
+    def _message(self, places: Sequence[Place]) -> str:
+        code = self._process.wait()
+        how = f"signal {-code}, {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        return (
+            f"a process that decodes images was ended ({how}) while it had {len(places)} of them, from"
+            f" {places[0].path} to {places[-1].path}; it may have been killed, or memory was short, or one of these"
+            " files makes Pillow crash. Try again, or with workers=1, in this process alone"
+        )
+
+
+__all__ = ["Progress", "decode_all", "worthwhile"]
