@@ -1,7 +1,7 @@
 """Image files as arrays of bytes, by Pillow.
 
-This file also runs by itself, as the process that decodes images beside others (`processes.py`). Importing Pellucid would
-double the time which that takes to begin, and so it imports nothing of it.
+This file also runs by itself, as the process that decodes images beside others (`processes.py`). Importing Pellucid
+would double the time which that takes to begin, and so it imports nothing of it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sys
 import warnings
 import zipfile
 from collections.abc import Sequence
+from functools import cache
 from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -135,6 +136,7 @@ def decode(content: bytes, into: Array) -> None:
         raise BadImageError(f"is damaged: {str(error) or type(error).__name__}") from None
 
 
+@cache
 def _pillow() -> Any:
     from PIL import Image
 
@@ -155,7 +157,8 @@ def _quickly(content: bytes, mode: str, size: tuple[int, int]) -> Image.Image | 
     ):
         return None
     try:
-        picture: Image.Image = _pillow().frombytes(mode, found, content, "jpeg", mode, "")
+        picture: Image.Image = _pillow().new(mode, found, None)
+        picture.frombytes(content, "jpeg", (mode, ""))
     except (OSError, ValueError):
         return None
     return picture
@@ -174,10 +177,10 @@ def _common_jpeg(content: bytes) -> tuple[int, int] | None:
         if kind == BEGIN_OF_SCAN:
             return size
         if kind in FRAMES and content[place + 4] == 8 and content[place + 9] == 3:
-            size = int.from_bytes(content[place + 7 : place + 9]), int.from_bytes(content[place + 5 : place + 7])
+            size = content[place + 7] << 8 | content[place + 8], content[place + 5] << 8 | content[place + 6]
         elif kind not in WITHOUT_MEANING:
             return None
-        place += 2 + int.from_bytes(content[place + 2 : place + 4])
+        place += 2 + (content[place + 2] << 8 | content[place + 3])
     return None
 
 
