@@ -40,19 +40,19 @@ class BadImageError(Exception):
     """Why one file gives no image; its text goes behind the file's name."""
 
 
-class Place(NamedTuple):
-    """Where a file lies: by itself, or, where it has an offset, as a member of a zip archive.
+class Entry(NamedTuple):
+    """A file of a folder, or, where it has an offset, a member of a zip archive.
 
     Attributes:
-        path: of the file or of the archive.
-        size: how many bytes the file has.
+        name: its path inside the folder or archive, with / between the parts.
+        size: how many bytes it has.
         offset: where the member begins in the archive, with its header.
         packed: how many bytes it has there.
         method: how they were packed, as a number of the zip format.
         checksum: the CRC-32 of the file.
     """
 
-    path: str
+    name: str
     size: int
     offset: int | None = None
     packed: int = 0
@@ -60,14 +60,18 @@ class Place(NamedTuple):
     checksum: int = 0
 
 
-def decode_files(places: Sequence[Place], into: Array) -> dict[int, str]:
-    """Read and decode files into the rows of an array; return what is wrong with those that could not be, by row."""
+def decode_files(path: str, files: Sequence[Entry], into: Array) -> dict[int, str]:
+    """Read files of a folder or archive, and decode them into the rows of an array.
+
+    Returns:
+        What is wrong with those that could not be, by row.
+    """
     contents: dict[int, bytes] = {}
     bad: dict[int, str] = {}
     # All are read first: calls of the system in between make the decoding of small images slower by a fifth.
-    for row, place in enumerate(places):
+    for row, file in enumerate(files):
         try:
-            contents[row] = read(place)
+            contents[row] = read(path, file)
         except BadImageError as error:
             bad[row] = str(error)
     for row, content in contents.items():
@@ -78,32 +82,35 @@ def decode_files(places: Sequence[Place], into: Array) -> dict[int, str]:
     return bad
 
 
-def read(place: Place) -> bytes:
-    """Return what is in a file.
+def read(path: str, file: Entry) -> bytes:
+    """Return what is in a file of a folder or archive.
 
     Raises:
         BadImageError: if it cannot be read, or is too large.
     """
-    if place.size > LARGEST:
-        raise BadImageError(f"has {place.size:,} bytes; at most {LARGEST:,} are read")
+    if file.size > LARGEST:
+        raise BadImageError(f"has {file.size:,} bytes; at most {LARGEST:,} are read")
     try:
-        with open(place.path, "rb", buffering=0) as file:
-            return file.read() if place.offset is None else _unpacked(file, place)
+        if file.offset is None:
+            with open(f"{path}/{file.name}", "rb", buffering=0) as opened:
+                return opened.read()
+        with open(path, "rb", buffering=0) as archive:
+            return _unpacked(archive, file.offset, file)
     except Exception as error:  # noqa: BLE001 - what damaged archives raise is of many kinds
         raise BadImageError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _unpacked(file: io.FileIO, place: Place) -> bytes:
+def _unpacked(archive: io.FileIO, offset: int, file: Entry) -> bytes:
     """Return a member of an archive whose directory was read already; PKWARE, *APPNOTE.TXT*, section 4.3.7."""
-    file.seek(place.offset or 0)
-    header = file.read(30)
+    archive.seek(offset)
+    header = archive.read(30)
     if len(header) < 30 or not header.startswith(b"PK\3\4"):
         raise zipfile.BadZipFile("the archive is damaged where it begins")
-    file.seek(sum(struct.unpack_from("<HH", header, 26)), os.SEEK_CUR)  # its name, and what else is noted of it
+    archive.seek(sum(struct.unpack_from("<HH", header, 26)), os.SEEK_CUR)  # its name, and what else is noted of it
     member = zipfile.ZipInfo()
-    member.compress_type, member.compress_size = place.method, place.packed
-    member.file_size, member.CRC = place.size, place.checksum
-    with zipfile.ZipExtFile(file, "r", member) as content:
+    member.compress_type, member.compress_size = file.method, file.packed
+    member.file_size, member.CRC = file.size, file.checksum
+    with zipfile.ZipExtFile(archive, "r", member) as content:
         return content.read()
 
 
@@ -236,22 +243,22 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
 def serve() -> None:
     """Decode what standard input asks for, until it ends, which it also does where the process at its other end dies.
 
-    The first line is the shape of an image, and each other one a list of places, all in JSON. The answer to each is a
-    line of JSON, what is wrong with which of the files, and then the bytes of all images.
+    The first line is the path of a folder or archive and the shape of an image, and each other one a list of files, in
+    JSON. The answer to each is a line of JSON, what is wrong with which of the files, and then the bytes of all images.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the process that started this one, which ends it
     warnings.simplefilter("ignore")  # Pillow's, which do not say which file they are about
     asked: SimpleQueue[bytes] = SimpleQueue()
     Thread(target=_listen, args=(asked,), daemon=True).start()
-    shape = json.loads(asked.get())
+    path, shape = json.loads(asked.get())
     _pillow().preinit()
     answers = sys.stdout.buffer
     answers.write(READY)
     answers.flush()
     while True:
-        places = [Place(*words) for words in json.loads(asked.get())]
-        images = np.empty((len(places), *shape), np.uint8)
-        bad = decode_files(places, images)
+        files = [Entry(*words) for words in json.loads(asked.get())]
+        images = np.empty((len(files), *shape), np.uint8)
+        bad = decode_files(path, files, images)
         answers.write(json.dumps(bad).encode() + b"\n")
         answers.write(images.data)
         answers.flush()
@@ -266,4 +273,4 @@ def _listen(asked: SimpleQueue[bytes]) -> None:
 if __name__ == "__main__":
     serve()
 
-__all__ = ["LARGEST", "READY", "BadImageError", "Place", "decode", "decode_files", "read"]
+__all__ = ["READY", "BadImageError", "Entry", "decode", "decode_files"]

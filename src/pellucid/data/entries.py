@@ -7,24 +7,11 @@ import stat
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
 
 from ..core.errors import DataFileError
-from .decoding import Place
+from .decoding import Entry
 
 MOST_INFLATED = 200  # times as large as it was packed: images hardly shrink, and what shrinks more is a trap
-
-
-class Entry(NamedTuple):
-    """A file.
-
-    Attributes:
-        name: its path inside the folder or archive, with / between the parts.
-        place: where it is read.
-    """
-
-    name: str
-    place: Place
 
 
 def entries(path: str | os.PathLike[str]) -> list[Entry]:
@@ -67,13 +54,12 @@ def _of_folder(path: Path) -> Iterator[Entry]:
 def _of_one_folder(folder: str, inside: PurePosixPath, names: list[str]) -> Iterator[Entry]:
     before = "" if inside == PurePosixPath() else f"{inside}/"
     for name in names:
-        file = os.path.join(folder, name)
         try:
-            status = os.stat(file)
+            status = os.stat(os.path.join(folder, name))
         except OSError:  # a link to nowhere, or a file that has gone
             continue
         if stat.S_ISREG(status.st_mode):
-            yield Entry(before + name, Place(file, status.st_size))
+            yield Entry(before + name, status.st_size)
 
 
 def _of_archive(path: Path, archive: zipfile.ZipFile) -> Iterator[Entry]:
@@ -90,12 +76,8 @@ def _of_archive(path: Path, archive: zipfile.ZipFile) -> Iterator[Entry]:
                 f"{path}: {member.filename} would grow from {member.compress_size:,} bytes to {member.file_size:,};"
                 " it is not to be trusted"
             )
-        yield Entry(str(name), _packed(path, member))
+        where = member.header_offset, member.compress_size, member.compress_type, member.CRC
+        yield Entry(str(name), member.file_size, *where)
 
 
-def _packed(path: Path, member: zipfile.ZipInfo) -> Place:
-    packed, method = member.compress_size, member.compress_type
-    return Place(str(path), member.file_size, member.header_offset, packed, method, member.CRC)
-
-
-__all__ = ["Entry", "entries"]
+__all__ = ["entries"]

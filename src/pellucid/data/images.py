@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.errors import DataFileError, InputError, MissingExtraError
-from .decoding import BadImageError, decode
-from .entries import Entry, entries
+from .decoding import BadImageError, Entry, decode
+from .entries import entries
 from .labelled import Labelled
 from .processes import Progress, decode_all, worthwhile
 
@@ -78,9 +78,9 @@ def images(
     """
     height, width = _checked(size, channels, workers)
     files = _labelled_files(Path(path), entries(path), part)
-    places = [file.entry.place for file in files]
+    listed = [file.entry for file in files]
     inputs = np.empty((len(files), height, width, channels), np.uint8)
-    bad = decode_all(places, inputs, workers or worthwhile(places), progress)
+    bad = decode_all(Path(path), listed, inputs, workers or worthwhile(listed), progress)
     if bad and strict:
         first = min(bad)
         raise DataFileError(

@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
+from io import BufferedReader, BufferedWriter
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ import numpy as np
 
 from ..backends.native.cores import thread_count
 from ..core.errors import PellucidError
-from .decoding import READY, Place, decode_files
+from .decoding import READY, Entry, decode_files
 
 Array = np.ndarray[Any, Any]
 Progress = Callable[[int, int], None]
@@ -39,19 +40,22 @@ MOST_FILES, MOST_BYTES = 64, 1 << 24  # files, and bytes of them or of images, t
 AHEAD = 2  # how many pieces another process has at once, so that it need not wait for the next
 
 
-def worthwhile(places: Sequence[Place]) -> int:
+def worthwhile(files: Sequence[Entry]) -> int:
     """Return how many processes are worth starting, this one among them: PELLUCID_THREADS at most, or all cores."""
     if getattr(sys, "frozen", False) or not sys.executable or not SCRIPT.is_file():
         return 1  # a program that brings its own Python has none that could be started beside it
-    seconds = len(places) * SECONDS_A_FILE + sum(place.size for place in places) * SECONDS_A_BYTE
+    seconds = len(files) * SECONDS_A_FILE + sum(file.size for file in files) * SECONDS_A_BYTE
     return max(1, min(thread_count(), int(seconds / WORTH_A_PROCESS)))
 
 
-def decode_all(places: Sequence[Place], into: Array, processes: int, progress: Progress | None) -> dict[int, str]:
+def decode_all(
+    path: Path, files: Sequence[Entry], into: Array, processes: int, progress: Progress | None
+) -> dict[int, str]:
     """Read and decode files into the rows of an array; return what is wrong with those that could not be, by row.
 
     Args:
-        places: where the files are.
+        path: of the folder or archive that they are in.
+        files: which they are.
         into: uint8 of shape (n, height, width, channels).
         processes: how many decode, this one among them.
         progress: called with how many files are done and how many there are.
@@ -59,14 +63,14 @@ def decode_all(places: Sequence[Place], into: Array, processes: int, progress: P
     Raises:
         PellucidError: if one of the other processes is killed, or crashes.
     """
-    work = _Work(places, into, progress)
+    work = _Work(str(path), files, into, progress)
     # The processes end before the threads that wait for them are waited for.
     with ThreadPoolExecutor(max(processes - 1, 1)) as threads, ExitStack() as ending:
         others: list[_Other] = []
         feeding: list[Future[None]] = []
         for _ in range(min(processes, len(work.pieces)) - 1):
             with contextlib.suppress(OSError):  # where no more can be started, there are fewer
-                others.append(_Other(into.shape[1:]))
+                others.append(_Other())
                 ending.callback(others[-1].end)
                 feeding.append(threads.submit(others[-1].feed, work))
         work.do(feeding)
@@ -82,9 +86,9 @@ def decode_all(places: Sequence[Place], into: Array, processes: int, progress: P
 class _Work:
     """What is to be decoded, piece by piece, which several threads take and report."""
 
-    def __init__(self, places: Sequence[Place], into: Array, progress: Progress | None):
-        self.places, self.into, self._progress = places, into, progress
-        self.pieces = deque(_pieces(places, into[0].nbytes))
+    def __init__(self, path: str, files: Sequence[Entry], into: Array, progress: Progress | None):
+        self.path, self.files, self.into, self._progress = path, files, into, progress
+        self.pieces = deque(_pieces(files, into[0].nbytes))
         self.bad: dict[int, str] = {}
         self._done: list[int] = []
         self._told = 0
@@ -106,14 +110,14 @@ class _Work:
         done = sum(self._done)
         if self._progress is not None and done > self._told:
             self._told = done
-            self._progress(done, len(self.places))
+            self._progress(done, len(self.files))
 
     def do(self, feeding: Sequence[Future[None]]) -> None:
         """Decode in this process, until there is nothing left or one of the others has failed."""
         while (rows := self.take()) is not None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # Pillow's, which do not say which file they are about
-                bad = decode_files(self.places[rows.start : rows.stop], self.into[rows.start : rows.stop])
+                bad = decode_files(self.path, self.files[rows.start : rows.stop], self.into[rows.start : rows.stop])
             self.report(rows, bad)
             self.tell()
             for fed in feeding:
@@ -121,22 +125,22 @@ class _Work:
                     fed.result()
 
 
-def _pieces(places: Sequence[Place], image_bytes: int) -> Iterator[range]:
+def _pieces(files: Sequence[Entry], image_bytes: int) -> Iterator[range]:
     """Yield ranges of rows that are neither many files nor many bytes."""
     first, size = 0, 0
-    for row, place in enumerate(places):
-        size += max(place.size, image_bytes)
+    for row, file in enumerate(files):
+        size += max(file.size, image_bytes)
         if row + 1 - first == MOST_FILES or size >= MOST_BYTES:
             yield range(first, row + 1)
             first, size = row + 1, 0
-    if first < len(places):
-        yield range(first, len(places))
+    if first < len(files):
+        yield range(first, len(files))
 
 
 class _Other:
     """Another process that decodes, and the thread that feeds it."""
 
-    def __init__(self, shape: tuple[int, ...]):
+    def __init__(self) -> None:
         """Start it.
 
         Raises:
@@ -152,9 +156,8 @@ class _Other:
             stderr=subprocess.DEVNULL,
             env={**os.environ, **own},
         )
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert isinstance(self._process.stdin, BufferedWriter) and isinstance(self._process.stdout, BufferedReader)
         self._questions, self._answers = self._process.stdin, self._process.stdout
-        self._shape = shape
         self.ready = False
 
     def feed(self, work: _Work) -> None:
@@ -165,14 +168,14 @@ class _Other:
         """
         given: deque[range] = deque()
         try:
-            self._ask(self._shape)
+            self._ask([work.path, work.into.shape[1:]])
             if self._answers.read(len(READY)) != READY:
                 return
             self.ready = True
             while True:
                 while len(given) < AHEAD and (rows := work.take()) is not None:
                     given.append(rows)
-                    self._ask(work.places[rows.start : rows.stop])
+                    self._ask(work.files[rows.start : rows.stop])
                 if not given:
                     return
                 rows = given[0]
@@ -180,7 +183,7 @@ class _Other:
                 given.popleft()
         except (OSError, EOFError):
             if given:
-                raise PellucidError(self._message(work.places[given[0].start : given[0].stop])) from None
+                raise PellucidError(self._message(work.files[given[0].start : given[0].stop])) from None
         finally:
             self._close()
 
@@ -204,12 +207,12 @@ class _Other:
         self._answers.close()
         self._process.wait()
 
-    def _message(self, places: Sequence[Place]) -> str:
+    def _message(self, files: Sequence[Entry]) -> str:
         code = self._process.wait()
         how = f"signal {-code}, {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         return (
-            f"a process that decodes images was ended ({how}) while it had {len(places)} of them, from"
-            f" {places[0].path} to {places[-1].path}; it may have been killed, or memory was short, or one of these"
+            f"a process that decodes images was ended ({how}) while it had {len(files)} of them, from"
+            f" {files[0].name} to {files[-1].name}; it may have been killed, or memory was short, or one of these"
             " files makes Pillow crash. Try again, or with workers=1, in this process alone"
         )
 
