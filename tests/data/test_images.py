@@ -179,6 +179,47 @@ def test_how_the_camera_was_held_is_heeded():
     assert found[:7].max() < 40 and found[9:].min() > 215
 
 
+JPEGS = {
+    "plain": {},
+    "not subsampled": {"subsampling": 0},
+    "progressive": {"progressive": True},
+    "own tables": {"optimize": True, "quality": 97},
+    "restarting": {"restart_marker_blocks": 1},
+    "with a comment": {"comment": b"of a cat"},
+}
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [(20, 30), (8, 40), (50, 60)])
+@pytest.mark.parametrize("case", JPEGS)
+def test_reading_headers_here_changes_nothing(case, size, channels, monkeypatch):
+    content = encoded(picture(20, 30), "JPEG", **JPEGS[case])
+    quick = decoded(content, size, channels)
+    assert decoding._quickly(content, "L" if channels == 1 else "RGB", size) is not None
+    monkeypatch.setattr(decoding, "_quickly", lambda *_: None)
+    np.testing.assert_array_equal(quick, decoded(content, size, channels))
+
+
+def test_other_headers_are_left_to_pillow():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    common = encoded(picture(20, 30), "JPEG")
+    for content in (
+        encoded(picture(20, 30), "JPEG", exif=exif),
+        encoded(picture(20, 30), "JPEG", icc_profile=b"x" * 200),
+        encoded(picture(20, 30, mode="L"), "JPEG"),
+        encoded(picture(20, 30, mode="CMYK"), "JPEG"),
+        encoded(picture(20, 30), "PNG"),
+        common[:-200],  # cut short
+        common[:10],
+        common.replace(b"\0\x14\0\x1e", b"\0\x14\0\0"),  # no width
+        b"",
+    ):
+        assert decoding._quickly(content, "RGB", (30, 20)) is None
+    assert decoding._quickly(common, "RGB", (30, 20)).size == (30, 20)
+    assert decoding._quickly(common, "RGB", (15, 10)) is None  # decoded at half the size
+
+
 def test_large_photographs_are_shrunk():
     found = decoded(encoded(picture(600, 900, colour=120), "JPEG"))
     assert np.abs(found.astype(int) - 120).max() <= 2
@@ -311,6 +352,7 @@ def test_a_damaged_archive(folder, tmp_path):
 
 
 CONTENT = [encoded(picture(16, 16), kind) for kind in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")]
+CONTENT += [encoded(picture(16, 16), "JPEG", progressive=True)]
 
 
 @st.composite
@@ -339,10 +381,14 @@ def test_ten_thousand_broken_files(content):
 def check(content):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's, of what it makes of them
-        try:
-            assert decoded(content).shape == (8, 8, 3)
-        except BadImageError as error:
-            assert str(error).startswith(("is ", "has "))
+        for size in ((8, 8), (16, 16)):
+            try:
+                assert decoded(content, size).shape == (*size, 3)
+            except BadImageError as error:
+                assert str(error).startswith(("is ", "has "))
+        quick = decoding._quickly(content, "RGB", (16, 16))
+        if quick is not None:  # then Pillow's own reading of the header finds nothing wrong, and the same picture
+            np.testing.assert_array_equal(np.asarray(quick), np.asarray(decoding._by_kind(content, "RGB", (16, 16))))
 
 
 def test_a_decoder_that_fails_in_some_other_way_is_a_damaged_file(monkeypatch):

@@ -212,7 +212,7 @@ class _Other:
         how = f"signal {-code}, {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         return (
             f"a process that decodes images was ended ({how}) while it had {len(files)} of them, from"
-            f" {files[0].name} to {files[-1].name}; it may have been killed, or memory was short, or one of these"
+            f" {files[0].name!r} to {files[-1].name!r}; it may have been killed, or memory was short, or one of these"
             " files makes Pillow crash. Try again, or with workers=1, in this process alone"
         )
 
