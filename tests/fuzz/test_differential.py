@@ -39,8 +39,8 @@ def check(seed: int) -> None:
 
 def _check_jax(roots, values, precise):
     jax = pytest.importorskip("jax", reason="JAX is not installed: it is an oracle of the dev extra")
-    jax.config.update("jax_enable_x64", True)
-    found = evaluate(roots, values, xp=jax.numpy)
+    with jax.enable_x64(True):
+        found = evaluate(roots, values, xp=jax.numpy)
     for one, oracle in zip(found, precise, strict=False):
         agree(np.asarray(one), oracle, 2e-4, 2e-5)
 

@@ -66,7 +66,12 @@ def test_a_run_leaves_its_files_and_answers(model, tmp_path):
     assert result.exit_code == 0, result.output
     found = json.loads(result.output)
     files = {p.name for p in run.iterdir()}
-    assert files == {"model.safetensors", "best.safetensors", "history.csv", "config.toml", "pictures", "report.html"}
+    assert files == {
+        "model.safetensors", "best.safetensors", "history.csv", "predictions.csv", "config.toml", "pictures",
+        "report.html",
+    }  # fmt: skip
+    predictions = (run / "predictions.csv").read_text().splitlines()
+    assert predictions[0] == "name,true,class,probability" and len(predictions) == 21
     assert {p.stem for p in (run / "pictures").iterdir()} == {"curves", "confusion", "boundary"}
     assert len((run / "history.csv").read_text().splitlines()) == 4
     judged = json.loads(invoke("evaluate", run, "--json").output)

@@ -20,8 +20,8 @@ from .predict import predict as show_predictions
 from .screen import Screen
 from .show import show as show_stage
 from .time import time as show_times
+from .train import Changes, show_recipes
 from .train import Stopped as TrainingStopped
-from .train import show_recipes
 from .train import train as train_run
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON, for another program.")]
@@ -31,7 +31,6 @@ application = typer.Typer(
     name="pellucid",
     help="Deep learning you can see through.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -100,12 +99,18 @@ def train(
     epochs: Annotated[int | None, typer.Option(min=1, help="How often all rows are learnt from.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="How many minibatches, in place of epochs.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, max=2**31 - 2, help="Draws weights and minibatches.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Another setting, as layers.1.units=50; may be repeated."),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse a folder with a file that is no image.")] = False,
     out: Annotated[Path | None, typer.Option(metavar="RUN", help="The run folder; runs/RECIPE-N by default.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train a recipe or a model's file into a run folder, or go on with one: pellucid train moons."""
+    changes = Changes(data, epochs, steps, seed, settings or (), strict)
     try:
-        train_run(Screen(), recipe, data, epochs, steps, seed, out, as_json)
+        train_run(Screen(), recipe, changes, out, as_json)
     except TrainingStopped as stopped:
         print(f"pellucid: {stopped}", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
@@ -142,9 +147,10 @@ def predict(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Images, folders, CSV or text; - reads rows.")],
     form: Annotated[str, typer.Option("--format", help="table, csv or jsonl.")] = "table",
+    length: Annotated[int | None, typer.Option(min=1, help="Go on with a text, for so many characters.")] = None,
 ) -> None:
     """Print the class and the probability of each row or image: pellucid predict runs/moons-1 points.csv."""
-    show_predictions(Screen(), run, files, form)
+    show_predictions(Screen(), run, files, form, length)
 
 
 @application.command()

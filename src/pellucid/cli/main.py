@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import sys
+import warnings
+from typing import Any
 
 from ..core.errors import PellucidError
 
@@ -29,10 +31,15 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without the letters gets a mark in their place
+    warnings.showwarning = _warn
     try:
         application()
     except PellucidError as error:
         sys.exit(_fail(str(error)))
+
+
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"pellucid: warning: {message}", file=sys.stderr)
 
 
 def _fail(message: str) -> int:

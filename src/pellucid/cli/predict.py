@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import sys
 from pathlib import Path
@@ -12,85 +11,44 @@ from typing import Any
 import numpy as np
 
 from .. import recipes
-from ..core.errors import DataFileError, InputError
+from ..core.errors import InputError
 from ..core.settings import check_choice
-from ..data import read_image
-from ..recipes.sources import image_size, prepare
+from ..recipes.samples import COLUMNS, continued
 from .screen import Screen
 
-Array = np.ndarray[Any, Any]
 FORMATS = ("table", "csv", "jsonl")
-COLUMNS = ("name", "class", "probability")
-PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
 
 
-def predict(screen: Screen, folder: Path, files: list[str], form: str = "table") -> None:
+def predict(screen: Screen, folder: Path, files: list[str], form: str = "table", length: int | None = None) -> None:
     """Show what a run's model makes of files.
 
     Args:
         screen: where it is shown.
         folder: the run's.
-        files: of images, or folders of them; of rows of numbers as CSV; ``-`` for such rows from standard input.
+        files: images, or folders of them; tables of the columns that were learnt from, or rows of numbers; texts. ``-``
+            is standard input.
         form: "table", "csv" or "jsonl".
+        length: go on with a text for so many characters, in place of saying which comes next.
 
     Raises:
         PellucidError: there is no run, or a file cannot be read or does not fit the network.
     """
     check_choice("predict", "--format", form, FORMATS)
     document, model = recipes.open_model(folder)
-    section = document.content["data"]
+    kind, classes = document.content["data"]["kind"], document.content.get("run", {}).get("classes", [])
+    if length is not None and kind != "text":
+        raise InputError(f"--length is for texts, and {folder} has learnt {kind}")
     shape = model.network.inputs[0].shape[1:]
-    names, rows = [], []
-    for file in files:
-        found, inputs = _pictures(section, Path(file)) if section["kind"] == "images" else _numbers(file)
-        names += found
-        rows.append(prepare(section, inputs))
-        if rows[-1].shape[1:] != shape:
-            raise InputError(
-                f"{file}: a row has the shape {rows[-1].shape[1:]}, and the network of {folder} takes {shape}"
-            )
-    classes = document.content.get("run", {}).get("classes", [])
-    outputs = model.predict(np.concatenate(rows))
-    _write(screen, [_row(name, output, classes) for name, output in zip(names, outputs, strict=True)], form)
-
-
-def _row(name: str, output: Array, known: list[str]) -> dict[str, Any]:
-    classes = known or [str(k) for k in range(max(output.shape[-1], 2))]
-    if output.ndim != 1:
-        return {"name": name, "class": " ".join(f"{v:.0f}" for v in output.ravel()), "probability": None}
-    chances = output if len(output) > 1 else np.array([1 - output[0], output[0]])
-    best = int(chances.argmax())
-    return {"name": name, "class": classes[best], "probability": float(chances[best])}
-
-
-def _numbers(file: str) -> tuple[list[str], Array]:
-    """Return the rows of numbers of a CSV file or of standard input, and what each is called."""
-    name = "standard input" if file == "-" else file
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataFileError(f"{name}: cannot be read: {error}; expected rows of numbers, with commas") from error
-    rows: list[list[float]] = []
-    for k, cells in enumerate(csv.reader(io.StringIO(text)), 1):
-        try:
-            rows.append([float(cell) for cell in cells])
-        except ValueError as error:
-            if k > 1:
-                raise DataFileError(f"{name}, line {k}: {error}; expected numbers with commas between them") from error
-        if len({len(row) for row in rows}) > 1:
-            raise DataFileError(f"{name}, line {k}: has {len(cells)} numbers, and the lines before {len(rows[0])}")
-    if not rows:
-        raise DataFileError(f"{name}: has no rows of numbers")
-    return [f"{name}:{k + 1}" for k in range(len(rows))], np.array(rows, np.float32)
-
-
-def _pictures(section: dict[str, Any], path: Path) -> tuple[list[str], Array]:
-    """Return the images of a file or a folder, each resized as those that were learnt from."""
-    found = sorted(p for p in path.rglob("*") if p.suffix.lower() in PICTURES) if path.is_dir() else [path]
-    if not found:
-        raise DataFileError(f"{path}: holds no images")
-    size = image_size(section)
-    return [str(p) for p in found], np.stack([read_image(p, size) for p in found])
+    found = [recipes.read_inputs(document, file, shape) for file in files]
+    rows = np.concatenate([inputs for _, inputs in found])
+    if length is not None:
+        seed = document.content["training"].get("seed", 0)
+        for row in rows:
+            screen.say("".join(classes[k] for k in [*row, *continued(model, row, length, seed)]))
+        return
+    names = [name for some, _ in found for name in some]
+    outputs = model.predict(rows)
+    _write(screen, [recipes.said(name, output, classes) for name, output in zip(names, outputs, strict=True)], form)
 
 
 def _write(screen: Screen, rows: list[dict[str, Any]], form: str) -> None:

@@ -32,9 +32,12 @@ def time(screen: Screen, subject: str, data: Path | None = None, as_json: bool =
 
 
 def by_layer(profile: Profile) -> Times:
-    """Return the milliseconds of each layer's kernels, by what they are mostly for."""
+    """Return the milliseconds of each layer's kernels, by what they are mostly for.
+
+    A kernel of several layers is counted under all their names.
+    """
     found: Times = defaultdict(lambda: dict.fromkeys(PHASES, 0.0))
     for row in profile.rows:
-        layer = next((str(o).removeprefix("layer ") for o in row.origins if "layer" in str(o)), "loss and the rest")
-        found[layer][row.phase] += row.seconds * 1e3
+        of = dict.fromkeys(str(o).removeprefix("layer ") for o in row.origins if "layer" in str(o))
+        found[" + ".join(of) or "loss and the rest"][row.phase] += row.seconds * 1e3
     return dict(found)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .. import recipes
 from ..core.errors import InputError
 from ..recipes.sources import TAKEN_FROM_FILES, found_path
+from ..recipes.sweeping import averages
 from ..view import numbered_folder
 from .screen import Screen
 
@@ -17,41 +20,50 @@ class Stopped(KeyboardInterrupt):
     """Ctrl-C during training; its text says how to go on."""
 
 
-def train(
-    screen: Screen,
-    name: str,
-    data: Path | None = None,
-    epochs: int | None = None,
-    steps: int | None = None,
-    seed: int | None = None,
-    out: Path | None = None,
-    as_json: bool = False,
-) -> Path:
-    """Train a recipe or a model's file, and return the run folder.
+@dataclass(frozen=True)
+class Changes:
+    """What the command line asks for in place of a document's own settings; None is left as it is.
 
-    Raises:
-        PellucidError: one of its kinds, for what is wrong with what was given.
-        Stopped: on Ctrl-C.
+    Attributes:
+        data: where the data are.
+        epochs, steps: how long; one of them.
+        seed: draws weights and minibatches.
+        settings: others, each as ``KEY=VALUE``.
+        strict: refuse a folder with a file that is no image.
     """
-    if epochs is not None and steps is not None:
-        raise InputError("--epochs and --steps are two ways to say how long; give one of them")
-    document = recipes.with_settings(with_data(recipes.find(name), data), None, epochs, steps, seed)
-    folder = out or numbered_folder("runs", Path(name).stem)
-    try:
-        run = recipes.begin(document, folder)
-        recipes.train(run, verbose=0 if as_json else 1)
-        figures = measured(run)
-        recipes.illustrate(run, figures)
-    except KeyboardInterrupt:
-        again = "".join(f" --{key} {value}" for key, value in _given(data, epochs, steps, seed))
-        raise Stopped(f"stopped; to go on: pellucid train {name}{again} --out {folder}") from None
-    if as_json:
-        progress = run.model.progress
-        screen.data({"run": str(folder), "epochs": progress.epochs, "steps": progress.steps, **figures})
-    else:
-        screen.facts([(key, f"{value:.4f}") for key, value in figures.items()])
-        screen.say(f"The run is in {folder}; its page is {folder / 'report.html'}")
-    return folder
+
+    data: Path | None = None
+    epochs: int | None = None
+    steps: int | None = None
+    seed: int | None = None
+    settings: Sequence[str] = ()
+    strict: bool = False
+
+    def made_to(self, document: recipes.Document) -> recipes.Document:
+        """Return the document with the changes, which says where its data are.
+
+        Raises:
+            PellucidError: for changes that do not fit, or data that are nowhere.
+        """
+        kind = document.content["data"].get("kind")
+        if self.epochs is not None and self.steps is not None:
+            raise InputError("--epochs and --steps are two ways to say how long; give one of them")
+        if self.strict and kind != "images":
+            raise InputError(f"--strict is for folders of images, and the data of {document.name} are {kind}")
+        if self.data is not None and kind not in TAKEN_FROM_FILES:
+            raise InputError(f"--data is for data in files, and {document.name} makes its own: {kind}")
+        changed = {"epochs": self.epochs, "steps": self.steps, "seed": self.seed}
+        settings = {f"training.{key}": value for key, value in changed.items()} | recipes.parse_settings(self.settings)
+        if self.strict:
+            settings["data.strict"] = True
+        return with_data(recipes.with_settings(document, settings), self.data)
+
+    def __str__(self) -> str:
+        """The options as they are typed."""
+        single = {"data": self.data, "epochs": self.epochs, "steps": self.steps, "seed": self.seed}
+        words = [word for key, value in single.items() if value is not None for word in (f"--{key}", str(value))]
+        words += [word for setting in self.settings for word in ("--set", setting)]
+        return "".join(f" {shlex.quote(word)}" for word in [*words, *(["--strict"] if self.strict else [])])
 
 
 def with_data(document: recipes.Document, data: Path | None) -> recipes.Document:
@@ -60,12 +72,57 @@ def with_data(document: recipes.Document, data: Path | None) -> recipes.Document
     path = None if data is None else str(data.resolve())
     if path is None and section.get("kind") in TAKEN_FROM_FILES and "path" not in section:
         path = found_path(section["kind"])
-    return recipes.with_settings(document, path, None, None, None)
+    return recipes.with_settings(document, {"data.path": path})
 
 
-def _given(data: Path | None, epochs: int | None, steps: int | None, seed: int | None) -> list[tuple[str, Any]]:
-    pairs = {"data": None if data is None else os.fspath(data), "epochs": epochs, "steps": steps, "seed": seed}
-    return [(key, value) for key, value in pairs.items() if value is not None]
+def train(
+    screen: Screen, name: str, changes: Changes = Changes(), out: Path | None = None, as_json: bool = False
+) -> Path:
+    """Train a recipe or a model's file, and return the run folder.
+
+    Args:
+        screen: where it is shown.
+        name: the recipe's, or the file's path.
+        changes: of its settings.
+        out: the run folder, which may hold the run already; the next free one by default.
+        as_json: write the figures as JSON, and nothing else.
+
+    Raises:
+        PellucidError: one of its kinds, for what is wrong with what was given.
+        Stopped: on Ctrl-C.
+    """
+    document = changes.made_to(recipes.find(name))
+    folder = out or numbered_folder("runs", Path(name).stem)
+    try:
+        run = recipes.train(_begun(screen, document, folder), verbose=0 if as_json else 1)
+        figures = measured(run)
+        recipes.write_samples(run)
+        recipes.illustrate(run, figures)
+    except KeyboardInterrupt:
+        again = f"pellucid train {shlex.quote(name)}{changes} --out {shlex.quote(str(folder))}"
+        raise Stopped(f"stopped; to go on: {again}") from None
+    if as_json:
+        progress = run.model.progress
+        screen.data({"run": str(folder), "epochs": progress.epochs, "steps": progress.steps, **figures})
+        return folder
+    if run.found is not None:
+        _show_sweep(screen, run)
+    screen.facts([(key, f"{value:.4f}") for key, value in figures.items()])
+    screen.say(f"The run is in {folder}; its page is {folder / 'report.html'}")
+    return folder
+
+
+def _begun(screen: Screen, document: recipes.Document, folder: Path) -> recipes.Run:
+    if document.content["data"].get("kind") != "images":
+        return recipes.begin(document, folder)
+    with screen.progress(["reading images"], 0, "images") as (report,):
+        return recipes.begin(document, folder, report)
+
+
+def _show_sweep(screen: Screen, run: recipes.Run) -> None:
+    columns, rows = averages(run)
+    screen.table(columns, rows)
+    screen.say(f"The best is written as the run's model; each network is a line of {run.folder / 'sweep.csv'}")
 
 
 def measured(run: recipes.Run) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from ..core.settings import by_name
 from ..losses import ALIASES as LOSS_ALIASES
 from ..losses import LOSSES, Loss
 from ..losses import get as get_loss
-from .accuracy import Accuracy, BinaryAccuracy, CategoricalAccuracy, TopKAccuracy
+from .accuracy import Accuracy, BinaryAccuracy, CategoricalAccuracy, ExactMatch, TopKAccuracy
 from .counts import AUC, ConfusionMatrix, F1Score, Precision, Recall
 from .means import MeanAbsoluteError, MeanLoss, MeanSquaredError, R2Score, RootMeanSquaredError
 from .metric import Metric, totals
@@ -29,6 +29,7 @@ METRICS: dict[str, type[Metric]] = {
         Accuracy,
         BinaryAccuracy,
         CategoricalAccuracy,
+        ExactMatch,
         TopKAccuracy,
         Precision,
         Recall,

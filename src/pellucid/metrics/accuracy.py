@@ -26,6 +26,8 @@ from .metric import (
     yes_or_no,
 )
 
+THRESHOLD = 0.5  # a probability above it says yes
+
 
 @dataclass(frozen=True)
 class _Share(Metric):
@@ -63,7 +65,7 @@ class BinaryAccuracy(_Share):
     0.75
     """
 
-    threshold: float = 0.5
+    threshold: float = THRESHOLD
     _: KW_ONLY
     name: str = "binary_accuracy"
 
@@ -132,6 +134,35 @@ def _is_binary(predictions: Expression, labels: Shape) -> bool:
 
 
 @dataclass(frozen=True)
+class ExactMatch(_Share):
+    """The share of examples of which every label is told rightly: each bit of a sum, each character of a window.
+
+    Predictions and labels are those of ``Accuracy``. For one label an example it is the accuracy.
+
+    >>> import pellucid as pc
+    >>> predictions, labels = pc.constant([[[0.9], [0.2]], [[0.9], [0.8]]]), pc.constant([[[1], [0]], [[1], [0]]])
+    >>> sums = pc.metrics.ExactMatch().sums(predictions, labels)
+    >>> pc.metrics.ExactMatch().result(pc.function([], sums)())
+    0.5
+    """
+
+    _: KW_ONLY
+    name: str = "exact_match"
+
+    def sums(self, predictions: Expression, labels: Expression, weights: Expression | None = None) -> Sums:
+        """Return the weighted number of examples that are right throughout, and that of all."""
+        if _is_binary(predictions, labels.shape):
+            predictions, yes = yes_or_no("ExactMatch", predictions, labels)
+            right = equal(predictions > THRESHOLD, yes)
+        else:
+            predictions = as_outputs("ExactMatch", predictions)
+            need_classes("ExactMatch", predictions, "predictions for k classes")
+            right = equal(argmax(ranked(predictions), -1), classes_of(labels, predictions, "ExactMatch"))
+        axes = tuple(range(1, right.ndim))
+        return weighted_mean_sums(right.astype("int32").min(axis=axes) > 0 if axes else right, weights)
+
+
+@dataclass(frozen=True)
 class TopKAccuracy(_Share):
     """The share of examples whose class is among the k largest predictions; fewer than k are larger than its own.
 
@@ -161,4 +192,4 @@ class TopKAccuracy(_Share):
         return weighted_mean_sums(_mean_right(right), weights)
 
 
-__all__ = ["Accuracy", "BinaryAccuracy", "CategoricalAccuracy", "TopKAccuracy"]
+__all__ = ["Accuracy", "BinaryAccuracy", "CategoricalAccuracy", "ExactMatch", "TopKAccuracy"]

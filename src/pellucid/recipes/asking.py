@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import sys
 import tempfile
 from pathlib import Path
@@ -44,6 +45,8 @@ def read_inputs(document: Document, file: str, shape: tuple[int, ...]) -> tuple[
         names, inputs = _numbers(file)
     scaling = data.Scaling.from_json(kept["scaling"]) if "scaling" in kept else None
     inputs = prepare(section, inputs, scaling)
+    if inputs.shape[1:] == (math.prod(shape),):  # of a network that takes matrices, written in a row
+        inputs = inputs.reshape(-1, *shape)
     if inputs.shape[1:] != shape:
         raise InputError(f"{file}: a row has the shape {inputs.shape[1:]}, and the network takes {shape}")
     return names, inputs
@@ -100,7 +103,8 @@ def _text(file: str, characters: list[str], shape: tuple[int, ...]) -> Array:
     text = _read(file, "a text in UTF-8").rstrip("\n")
     if len(text) < shape[0]:
         raise InputError(
-            f"{_name(file)}: has {len(text)} characters, and the network reads {shape[0]} at once; expected a longer text"
+            f"{_name(file)}: has {len(text)} characters, and the network reads {shape[0]} at once;"
+            " expected a longer text"
         )
     return data.Characters("".join(characters)).encode(text[-shape[0] :])[None]
 

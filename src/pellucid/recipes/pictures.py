@@ -18,8 +18,9 @@ from ..view.inside import applied_layers
 from ..view.kernels import filters, first_kernel, weights
 from ..view.plots import CLASSES, boundary
 from ..view.states import addition_labels, recurrent_layer, states
-from ..view.training import history
+from ..view.training import history, sweep
 from .run import CONFIGURATION, REPORT, Run
+from .sweeping import SEED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,6 +32,7 @@ MOST_POINTS = 1_000  # of a plane, above which they hide each other
 MOST_STEPS = 40  # of a sequence
 PLAIN_IMAGES = (64, 784)  # pixels in a row that are taken for an image, where the data are no table
 LOOKED_THROUGH = 500  # sums, for one in which every kind of place occurs
+TELLING = ("test_accuracy", "val_accuracy", "accuracy", "test_loss", "val_loss", "loss")  # the first that is there
 SHOWN_AS = {"\n": "⏎", " ": "␣", "\t": "⇥"}
 
 
@@ -126,6 +128,16 @@ def _curves(seen: Seen) -> Figure | None:
     return history(found) if found.epoch else None
 
 
+def _sweep(seen: Seen) -> Figure | None:
+    found = seen.run.found
+    if found is None:
+        return None
+    names = {key for row in found.rows for key in row}
+    figure = next(name for name in TELLING if name in names)
+    varied = [name for name in found.choices if name != SEED] or found.choices
+    return sweep(found, varied[0], figure, f"{len(found)} networks")
+
+
 def _confusion(seen: Seen) -> Figure | None:
     if seen.predicted is None or len(seen.classes) > MOST_CLASSES:
         return None
@@ -202,6 +214,7 @@ def _telling(pairs: Array) -> int:
 
 PICTURES = (
     ("curves", "What was measured after each epoch.", _curves),
+    ("sweep", "What each network of the sweep came to; the other pictures are of the best of them.", _sweep),
     ("confusion", "What was predicted for each class: a row for each true class, a column for each prediction.",
      _confusion),
     ("wrong", "Examples that are taken for something else: as what and how surely, and what they are.", _wrong),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..data.labelled import Labelled
+from ..metrics.accuracy import THRESHOLD
 from ..training.model import Model
 from ..training.splits import are_classes
 from ..view.folder import write_file
@@ -54,12 +55,19 @@ def said(name: str, output: Array, classes: Sequence[str]) -> dict[str, Any]:
 
     Args:
         name: what the row is called.
-        output: probabilities of classes, one probability of the second of two classes, or other numbers; for each of
-            several steps, the last step counts where there are classes.
+        output: probabilities of classes, one probability of the second of two classes, or other numbers. Of several
+            steps the last counts, unless each has a yes or no of its own, which are all said.
         classes: their names; empty if numbers were learnt.
+
+    >>> said("a row", np.array([0.2, 0.8]), ["cat", "dog"])
+    {'name': 'a row', 'class': 'dog', 'probability': 0.8}
     """
     if not classes:
         return dict(zip(COLUMNS, (name, _numbers(output), None), strict=True))
+    if output.ndim > 1 and output.shape[-1] == 1:
+        chances = output.ravel()
+        told = " ".join(classes[int(chance > THRESHOLD)] for chance in chances)
+        return dict(zip(COLUMNS, (name, told, float(np.maximum(chances, 1 - chances).prod())), strict=True))
     last = output[-1] if output.ndim > 1 else output
     chances = last if len(last) > 1 else np.array([1 - last[0], last[0]])
     best = int(chances.argmax())

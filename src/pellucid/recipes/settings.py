@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..core.errors import InputError
@@ -60,7 +60,7 @@ def _place(content: dict[str, Any], path: str, value: Any) -> None:
     table[inner[-1]] = value
 
 
-def parse_settings(given: list[str]) -> dict[str, Any]:
+def parse_settings(given: Iterable[str]) -> dict[str, Any]:
     """Return settings from texts ``KEY=VALUE``, whose values are TOML, or else texts.
 
     Raises:

@@ -32,6 +32,7 @@ KINDS: dict[str, dict[str, Setting]] = {
     "csv": {"path": TEXT, "target": TEXT, "missing": TEXT, "standardize": CHOICE},
     "arrays": {"path": TEXT, **SHAPED},
 }
+BITS = ("0", "1")
 TAKEN_FROM_FILES = {kind for kind, known in KINDS.items() if "path" in known}
 
 
@@ -109,8 +110,7 @@ def load(document: Document, progress: Progress | None = None) -> Parts:
         learnt, held = split_rows(whole.labels, share, seed)
         whole, test = _chosen(whole, learnt), _chosen(whole, held)
     scaling = data.Scaling.fit(whole.inputs) if section.get("standardize") else None
-    whole, test = (None if part is None else _prepared(section, part, scaling) for part in (whole, test))
-    assert whole is not None  # for the type checker: only the test may be None
+    whole, test = _prepared(section, whole, scaling), None if test is None else _prepared(section, test, scaling)
     validation = section.get("validation", 0)
     return Parts(whole, test, validation, whole.classes, fingerprint(whole, test), source.encoding, scaling)
 
@@ -178,8 +178,8 @@ def _mnist(section: dict[str, Any]) -> Source:
 
 def _addition(section: dict[str, Any]) -> Source:
     bits, n = section.get("bits", 8), section.get("n", 10_000)
-    drawn = Labelled(*data.addition(bits, n, section.get("seed", 0)))
-    return Source(drawn, Labelled(*data.addition(bits, None)))
+    drawn = Labelled(*data.addition(bits, n, section.get("seed", 0)), BITS)
+    return Source(drawn, Labelled(*data.addition(bits, None), BITS))
 
 
 def _text(section: dict[str, Any]) -> Source:

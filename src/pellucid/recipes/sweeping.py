@@ -8,12 +8,18 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import InputError
-from ..sweeps import SECONDS, Sweep, sweep
+from ..sweeps import ERROR, SECONDS, Sweep, sweep
 from ..view.folder import write_file
 from .document import Document
 from .settings import with_settings
 
+if TYPE_CHECKING:
+    from ..training.model import Model
+    from .run import Run
+    from .sources import Parts
+
 TABLE = "sweep.csv"
+SEED = "training.seed"
 FIXED = ("training.epochs", "training.steps", "training.batch_size", "training.early_stopping")
 ALONE = ("early_stopping", "reduce_on_plateau", "steps")
 
@@ -74,8 +80,8 @@ def train_each(run: Run, model_of: Callable[[Document, Parts], Model]) -> Run:
         shuffle=wanted.shuffle,
     )
     best = found.best("val_loss" if parts.validation else "loss")
-    if parts.test:
-        for row, model in zip(found.rows, found.models, strict=True):
+    for row, model in zip(found.rows, found.models, strict=True):
+        if parts.test and ERROR not in row:
             row |= {f"test_{k}": v for k, v in model.evaluate(parts.test.inputs, parts.test.labels).items()}
     write_file(run.folder / TABLE, _csv(found))
     return run._replace(model=found.models[found.rows.index(best)], found=found)
@@ -94,4 +100,25 @@ def columns(found: Sweep) -> Sequence[str]:
     return [key for key in dict.fromkeys(key for row in found.rows for key in row) if key != SECONDS]
 
 
-__all__ = ["choices_of", "columns", "each", "train_each"]
+def averages(run: Run) -> tuple[list[str], list[list[str]]]:
+    """Return the columns and the rows of a table of what a sweep found: figures averaged over the seeds.
+
+    Args:
+        run: a sweep's, trained.
+    """
+    assert run.found is not None  # its caller asks only then
+    found = run.found
+    rows = found.mean(*(name for name in found.choices if name == SEED))
+    kept = [name for name in found.choices if name != SEED]
+    figures = [name for name in columns(found) if name not in found.choices and any(name in row for row in rows)]
+
+    def shown(row: dict[str, Any], name: str) -> str:
+        if name not in row:
+            return "failed"
+        spread = f" ± {row[f'{name}_deviation']:.4f}" if row["count"] > 1 else ""
+        return f"{row[name]:.4f}{spread}"
+
+    return [*kept, *figures], [[str(row[k]) for k in kept] + [shown(row, f) for f in figures] for row in rows]
+
+
+__all__ = ["averages", "choices_of", "columns", "each", "train_each"]
