@@ -130,9 +130,8 @@ def test_one_file_is_read_as_the_folder_is(folder):
 
 
 def decoded(content, size=(8, 8), channels=3):
-    into = np.empty((*size, channels), np.uint8)
-    decode(content, into)
-    return into
+    shape = (*size, channels)
+    return np.frombuffer(decode(content, shape), np.uint8).reshape(shape)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "WEBP", "GIF", "JPEG", "PPM"])
@@ -150,10 +149,20 @@ def test_modes():
     assert cmyk[4, 4, 0] > 200 and cmyk[4, 4, 1] < 60
     deep = Image.fromarray(np.full((8, 8), 0x8000, np.uint16))
     np.testing.assert_array_equal(decoded(encoded(deep), channels=1), 128)
+    for low_first, mode in ((b"\xff\x41", "I;16"), (b"\x41\xff", "I;16B")):
+        other = Image.frombytes(mode, (8, 8), low_first * 64)
+        np.testing.assert_array_equal(decoded(encoded(other, "TIFF"), channels=1), 0x41)
     np.testing.assert_array_equal(decoded(encoded(Image.new("1", (8, 8), 1))), 255)
     floats = Image.fromarray(np.linspace(-1, 1, 64).reshape(8, 8).astype(np.float32))
     found = decoded(encoded(floats, "TIFF"), channels=1)
-    assert (found.min(), found.max()) == (0, 255)
+    np.testing.assert_array_equal(found.ravel(), np.rint(np.linspace(0, 255, 64)))
+    whole = Image.fromarray(np.arange(-100_000, 100_000, 3125, dtype=np.int32).reshape(8, 8))
+    found = decoded(encoded(whole, "TIFF"), channels=1)
+    assert (found.min(), found.max()) == (0, 255) and (np.diff(found.ravel().astype(int)) >= 4).all()
+    shallow = Image.fromarray(np.full((8, 8), 200, np.int32))
+    np.testing.assert_array_equal(decoded(encoded(shallow, "TIFF"), channels=1), 200)
+    same = Image.fromarray(np.full((8, 8), 1e30, np.float32))
+    np.testing.assert_array_equal(decoded(encoded(same, "TIFF"), channels=1), 0)
 
 
 def test_what_is_transparent_becomes_white():

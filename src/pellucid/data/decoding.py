@@ -1,7 +1,7 @@
 """Image files as arrays of bytes, by Pillow.
 
-This file also runs by itself, as the process that decodes images beside others (`processes.py`). Importing Pellucid
-would double the time which that takes to begin, and so it imports nothing of it.
+This file also runs by itself, as the process that decodes images beside others (`processes.py`). Importing Pellucid and
+NumPy would take longer than all else it does before it begins, and as much memory again: it imports neither.
 """
 
 from __future__ import annotations
@@ -16,16 +16,15 @@ import warnings
 import zipfile
 from collections.abc import Sequence
 from functools import cache
+from math import prod
 from queue import SimpleQueue
 from threading import Thread
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 if TYPE_CHECKING:
     from PIL import Image
 
-Array = np.ndarray[Any, Any]
+Shape = tuple[int, int, int]
 LARGEST = 1 << 28  # bytes of one file; the largest photographs have some tens of millions
 MOST_PIXELS = 100_000_000  # of one image; a decompression bomb has more
 SMALL = 1 << 20  # pixels of a JPEG whose header is worth reading here
@@ -60,14 +59,15 @@ class Entry(NamedTuple):
     checksum: int = 0
 
 
-def decode_files(path: str, files: Sequence[Entry], into: Array) -> dict[int, str]:
-    """Read files of a folder or archive, and decode them into the rows of an array.
+def decode_files(path: str, files: Sequence[Entry], shape: Shape, into: bytearray | memoryview) -> dict[int, str]:
+    """Read files of a folder or archive, and decode them into memory, one behind the other.
 
     Returns:
-        What is wrong with those that could not be, by row.
+        What is wrong with those that could not be, by their place among the files.
     """
     contents: dict[int, bytes] = {}
     bad: dict[int, str] = {}
+    size = prod(shape)
     # All are read first: calls of the system in between make the decoding of small images slower by a fifth.
     for row, file in enumerate(files):
         try:
@@ -76,7 +76,7 @@ def decode_files(path: str, files: Sequence[Entry], into: Array) -> dict[int, st
             bad[row] = str(error)
     for row, content in contents.items():
         try:
-            decode(content, into[row])
+            into[row * size : (row + 1) * size] = decode(content, shape)
         except BadImageError as error:
             bad[row] = str(error)
     return bad
@@ -114,8 +114,8 @@ def _unpacked(archive: io.FileIO, offset: int, file: Entry) -> bytes:
         return content.read()
 
 
-def decode(content: bytes, into: Array) -> None:
-    """Decode an image file, and write it into an array of bytes, (height, width, channels), stretched to its size.
+def decode(content: bytes, shape: Shape) -> bytes:
+    """Decode an image file; return its pixels' bytes, row by row, stretched to a shape of (height, width, channels).
 
     One channel is grey, three are red, green and blue. What is transparent becomes white, of an animation the first
     picture is taken, and what a camera noted about how it was held is heeded. Deeper colours are cut to eight bits.
@@ -126,13 +126,13 @@ def decode(content: bytes, into: Array) -> None:
     image_module = _pillow()
     if not content:
         raise BadImageError("is empty")
-    height, width, channels = into.shape
+    height, width, channels = shape
     mode, size = "L" if channels == 1 else "RGB", (width, height)
     try:
         picture = _quickly(content, mode, size) or _by_kind(content, mode, size)
         if picture.size != size:
             picture = picture.resize(size, image_module.Resampling.BILINEAR, reducing_gap=2.0)
-        into[...] = np.frombuffer(picture.tobytes(), np.uint8).reshape(into.shape)
+        return picture.tobytes()
     except BadImageError:
         raise
     except image_module.UnidentifiedImageError:
@@ -229,15 +229,14 @@ def _plain(picture: Image.Image, mode: str) -> Image.Image:
 
 def _eight_bits(picture: Image.Image) -> Image.Image:
     """Return an image of deep greys in 256 of them: 16 bits are cut, others stretched from lowest to highest."""
-    from PIL import Image
-
-    values = np.asarray(picture).astype(np.float64)
-    if picture.mode.startswith("I;16") or (picture.mode == "I" and values.min() >= 0 and 255 < values.max() < 65536):
-        return Image.fromarray((values // 256).astype(np.uint8))
-    low, high = values.min(), values.max()
+    sixteen = picture.mode.startswith("I;16")
+    low, high = (0, 65535) if sixteen else cast(tuple[float, float], picture.getextrema())
+    if sixteen or (picture.mode == "I" and low >= 0 and 255 < high < 65536):
+        return picture.convert("I").point(lambda value: value * (1 / 256) + 0)
     if picture.mode == "I" and low >= 0 and high < 256:
-        return Image.fromarray(values.astype(np.uint8))
-    return Image.fromarray(np.uint8(np.rint((values - low) * (255 / max(high - low, 1e-300)))))
+        return picture
+    scale = 255 / (high - low) if high > low else 0.0
+    return picture.convert("F").point(lambda value: value * scale + (0.5 - low * scale))
 
 
 def serve() -> None:
@@ -257,10 +256,10 @@ def serve() -> None:
     answers.flush()
     while True:
         files = [Entry(*words) for words in json.loads(asked.get())]
-        images = np.empty((len(files), *shape), np.uint8)
-        bad = decode_files(path, files, images)
+        images = bytearray(len(files) * prod(shape))
+        bad = decode_files(path, files, shape, images)
         answers.write(json.dumps(bad).encode() + b"\n")
-        answers.write(images.data)
+        answers.write(images)
         answers.flush()
 
 

@@ -96,14 +96,13 @@ def read_image(path: str | os.PathLike[str], size: int | tuple[int, int] = 32, *
         DataFileError: if it cannot be read or is no whole image.
         MissingExtraError: if Pillow is not installed.
     """
-    into = np.empty((*_checked(size, channels, None), channels), np.uint8)
+    shape = (*_checked(size, channels, None), channels)
     try:
-        decode(Path(path).read_bytes(), into)
+        return np.frombuffer(bytearray(decode(Path(path).read_bytes(), shape)), np.uint8).reshape(shape)
     except BadImageError as error:
         raise DataFileError(f"{path}: {error}") from None
     except OSError as error:
         raise DataFileError(f"{path}: cannot be read: {error.strerror}") from error
-    return into
 
 
 def parts_of(path: str | os.PathLike[str]) -> tuple[str, ...]:

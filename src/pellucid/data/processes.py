@@ -27,7 +27,7 @@ import numpy as np
 
 from ..backends.native.cores import thread_count
 from ..core.errors import PellucidError
-from .decoding import READY, Entry, decode_files
+from .decoding import READY, Entry, Shape, decode_files
 
 Array = np.ndarray[Any, Any]
 Progress = Callable[[int, int], None]
@@ -35,7 +35,7 @@ Progress = Callable[[int, int], None]
 SCRIPT = Path(__file__).with_name("decoding.py")
 START = "import runpy, sys; sys.path += sys.argv[2:]; runpy.run_path(sys.argv[1], run_name='__main__')"
 SECONDS_A_FILE, SECONDS_A_BYTE = 1e-4, 1e-8  # what decoding takes, roughly, to say what is worth another process
-WORTH_A_PROCESS = 0.5  # seconds of decoding: a process takes a quarter of one to begin
+WORTH_A_PROCESS = 0.5  # seconds of decoding: a process takes an eighth of one to begin
 MOST_FILES, MOST_BYTES = 64, 1 << 24  # files, and bytes of them or of images, that are decoded between two reports
 AHEAD = 2  # how many pieces another process has at once, so that it need not wait for the next
 
@@ -87,7 +87,8 @@ class _Work:
     """What is to be decoded, piece by piece, which several threads take and report."""
 
     def __init__(self, path: str, files: Sequence[Entry], into: Array, progress: Progress | None):
-        self.path, self.files, self.into, self._progress = path, files, into, progress
+        self.path, self.files, self._into, self._progress = path, files, into, progress
+        self.shape: Shape = into.shape[1:]
         self.pieces = deque(_pieces(files, into[0].nbytes))
         self.bad: dict[int, str] = {}
         self._done: list[int] = []
@@ -99,6 +100,10 @@ class _Work:
             return self.pieces.popleft()
         except IndexError:
             return None
+
+    def bytes_of(self, rows: range) -> memoryview:
+        """Return the memory that rows of the array take."""
+        return self._into[rows.start : rows.stop].reshape(-1).data
 
     def report(self, rows: range, bad: dict[int, str]) -> None:
         """Note that rows are decoded, except for those that could not be."""
@@ -117,7 +122,7 @@ class _Work:
         while (rows := self.take()) is not None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # Pillow's, which do not say which file they are about
-                bad = decode_files(self.path, self.files[rows.start : rows.stop], self.into[rows.start : rows.stop])
+                bad = decode_files(self.path, self.files[rows.start : rows.stop], self.shape, self.bytes_of(rows))
             self.report(rows, bad)
             self.tell()
             for fed in feeding:
@@ -146,15 +151,14 @@ class _Other:
         Raises:
             OSError: if the system does not let it start.
         """
-        # It must find the same NumPy and Pillow, read names of files alike, and decodes with one thread.
+        # It must find the same Pillow, and read names of files alike.
         folders = dict.fromkeys(path for path in sys.path if path)
-        own = {"PYTHONUTF8": str(sys.flags.utf8_mode), "OPENBLAS_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", START, str(SCRIPT), *folders],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, **own},
+            env={**os.environ, "PYTHONUTF8": str(sys.flags.utf8_mode)},
         )
         assert isinstance(self._process.stdin, BufferedWriter) and isinstance(self._process.stdout, BufferedReader)
         self._questions, self._answers = self._process.stdin, self._process.stdout
@@ -168,7 +172,7 @@ class _Other:
         """
         given: deque[range] = deque()
         try:
-            self._ask([work.path, work.into.shape[1:]])
+            self._ask([work.path, work.shape])
             if self._answers.read(len(READY)) != READY:
                 return
             self.ready = True
@@ -179,7 +183,7 @@ class _Other:
                 if not given:
                     return
                 rows = given[0]
-                work.report(rows, self._answer(work.into[rows.start : rows.stop]))
+                work.report(rows, self._answer(work.bytes_of(rows)))
                 given.popleft()
         except (OSError, EOFError):
             if given:
@@ -191,9 +195,9 @@ class _Other:
         self._questions.write(json.dumps(what).encode() + b"\n")
         self._questions.flush()
 
-    def _answer(self, into: Array) -> dict[int, str]:
+    def _answer(self, into: memoryview) -> dict[int, str]:
         line = self._answers.readline()
-        if not line.endswith(b"\n") or self._answers.readinto(into.reshape(-1).data) != into.nbytes:
+        if not line.endswith(b"\n") or self._answers.readinto(into) != into.nbytes:
             raise EOFError
         return {int(row): why for row, why in json.loads(line).items()}
 
