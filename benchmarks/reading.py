@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 import zipfile
 from collections.abc import Callable
@@ -56,8 +55,6 @@ def reading_runner(read: Callable[[Path], Pixels], warm: Callable[[Path], object
     pixels = read(folder)
     seconds = time.perf_counter() - begin
     taken = memory.taken()
-    others = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    beside = f"; with another process {(taken + others) / pixels.nbytes:.2f}" if others else ""
     mean = float(pixels.mean())
     return report(
         seconds=seconds / len(pixels),
@@ -67,5 +64,5 @@ def reading_runner(read: Callable[[Path], Pixels], warm: Callable[[Path], object
         early=[],
         final=[mean],
         comparable=True,
-        note=f"memory {taken / pixels.nbytes:.2f} of the decoded size{beside}",
+        note=f"memory {taken / pixels.nbytes:.2f} of the decoded size",
     )

@@ -169,6 +169,11 @@ def test_where_no_process_can_begin_this_one_does_all(folder, name, monkeypatch)
     assert len(read(folder, 3)[0].inputs) == 300
 
 
+def test_a_frozen_program_does_not_start_itself_again(folder, started, monkeypatch):
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    assert len(read(folder, 3)[0].inputs) == 300 and started == []
+
+
 def test_a_process_ends_with_whoever_asks_it():
     other = processes._Other()
     other._questions.close()
@@ -247,8 +252,6 @@ def test_how_many_are_worth_it(monkeypatch):
     assert 1 < processes.worthwhile([small] * 30_000) < 8
     assert processes.worthwhile([small] * 1_000_000) == 8
     assert processes.worthwhile([large] * 100) == 8
-    monkeypatch.setattr(sys, "frozen", True, raising=False)
-    assert processes.worthwhile([small] * 1_000_000) == 1
 
 
 def test_pieces_are_neither_many_files_nor_many_bytes():

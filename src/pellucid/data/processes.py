@@ -34,18 +34,21 @@ Progress = Callable[[int, int], None]
 
 SCRIPT = Path(__file__).with_name("decoding.py")
 START = "import runpy, sys; sys.path += sys.argv[2:]; runpy.run_path(sys.argv[1], run_name='__main__')"
-SECONDS_A_FILE, SECONDS_A_BYTE = 1e-4, 1e-8  # what decoding takes, roughly, to say what is worth another process
-WORTH_A_PROCESS = 0.5  # seconds of decoding: a process takes an eighth of one to begin
+SECONDS_A_FILE, SECONDS_A_BYTE = 7e-5, 1e-8  # what decoding takes, roughly, to say what is worth another process
+WORTH_A_PROCESS = 0.3  # seconds of decoding: a process takes a tenth of one to begin
 MOST_FILES, MOST_BYTES = 64, 1 << 24  # files, and bytes of them or of images, that are decoded between two reports
 AHEAD = 2  # how many pieces another process has at once, so that it need not wait for the next
 
 
 def worthwhile(files: Sequence[Entry]) -> int:
     """Return how many processes are worth starting, this one among them: PELLUCID_THREADS at most, or all cores."""
-    if getattr(sys, "frozen", False) or not sys.executable or not SCRIPT.is_file():
-        return 1  # a program that brings its own Python has none that could be started beside it
     seconds = len(files) * SECONDS_A_FILE + sum(file.size for file in files) * SECONDS_A_BYTE
     return max(1, min(thread_count(), int(seconds / WORTH_A_PROCESS)))
+
+
+def _can_start() -> bool:
+    """Whether there is a Python to start: a frozen program, which brings its own, would start itself again."""
+    return bool(sys.executable) and not getattr(sys, "frozen", False) and SCRIPT.is_file()
 
 
 def decode_all(
@@ -68,7 +71,7 @@ def decode_all(
     with ThreadPoolExecutor(max(processes - 1, 1)) as threads, ExitStack() as ending:
         others: list[_Other] = []
         feeding: list[Future[None]] = []
-        for _ in range(min(processes, len(work.pieces)) - 1):
+        for _ in range(min(processes, len(work.pieces)) - 1 if _can_start() else 0):
             with contextlib.suppress(OSError):  # where no more can be started, there are fewer
                 others.append(_Other())
                 ending.callback(others[-1].end)
