@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -134,7 +135,7 @@ def _labelled_files(path: Path, listed: Sequence[Entry], part: str | None) -> li
         raise DataFileError(f"{path}: has no files; a folder for each class, with images in it, was expected")
     in_folders = [entry for entry in listed if "/" in entry.name]
     if in_folders:
-        files = [_File(entry, entry.name.split("/")[-2]) for entry in in_folders]
+        files = [_File(entry, sys.intern(entry.name.split("/")[-2])) for entry in in_folders]
     else:
         named = [(entry, NUMBERED.match(entry.name)) for entry in listed]
         files = [_File(entry, match[1]) for entry, match in named if match]
