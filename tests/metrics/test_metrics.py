@@ -92,6 +92,26 @@ def test_accuracy_of_sequences():
     assert found == pytest.approx((p.argmax(1) == y)[kept].mean())
 
 
+@given(seed=SEEDS, rows=SOME, steps=st.integers(1, 4), k=st.integers(2, 3))
+def test_exact_match_is_of_examples_that_are_right_throughout(seed, rows, steps, k):
+    p, y, _ = classes(seed, rows * steps, k)
+    right = (p.argmax(1) == y).reshape(rows, steps).all(1)
+    w = np.arange(rows) + 0.5
+    found = measure(metrics.ExactMatch(), p.reshape(rows, steps, k), y.reshape(rows, steps), w)
+    assert found == pytest.approx(np.average(right, weights=w), rel=1e-12)
+    draw = np.random.default_rng(seed)
+    bits, chances = draw.integers(0, 2, (rows, steps, 1)), draw.random((rows, steps, 1))
+    found = measure(metrics.ExactMatch(), chances, bits)
+    assert found == pytest.approx(((chances > 0.5) == bits).all((1, 2)).mean(), rel=1e-12)
+
+
+def test_exact_match_of_one_label_is_the_accuracy():
+    p, y, w = classes(5, 20, 3)
+    assert measure(metrics.ExactMatch(), p, y, w) == measure(metrics.Accuracy(), p, y, w)
+    p, y, w = yes_and_no(5, 20)
+    assert measure(metrics.ExactMatch(), p, y, w) == measure(metrics.Accuracy(), p, y, w)
+
+
 def test_huge_logits_are_not_rounded_to_ties():
     """Their softmax is 1 and 0, twice the same in float32, and the logits still differ."""
     z = np.array([[0.0, -1e4, -2e4]], "float32")

@@ -36,8 +36,10 @@ def by_layer(profile: Profile) -> Times:
 
     A kernel of several layers is counted under all their names.
     """
+    kernels = [([o.file for o in row.origins if not o.line], row) for row in profile.rows]
+    order = list(dict.fromkeys(name for names, _ in kernels for name in names))  # in which the step computes them
     found: Times = defaultdict(lambda: dict.fromkeys(PHASES, 0.0))
-    for row in profile.rows:
-        of = dict.fromkeys(str(o).removeprefix("layer ") for o in row.origins if "layer" in str(o))
-        found[" + ".join(of) or "loss and the rest"][row.phase] += row.seconds * 1e3
+    for names, row in kernels:
+        joined = " + ".join(sorted(set(names), key=order.index)) or "the rest"
+        found[joined][row.phase] += row.seconds * 1e3
     return dict(found)

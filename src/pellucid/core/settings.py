@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
 
-from .errors import InputError
+from .errors import InputError, shortened
 
 T = TypeVar("T")
 RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
@@ -102,8 +103,20 @@ def by_name(what: str, given: Any, table: Mapping[str, T], such_as: str) -> T:
     raise InputError(f"{given!r} is not {what}; expected one such as {such_as}, or a name among {', '.join(table)}")
 
 
+def nearest(given: str, known: Iterable[str]) -> str:
+    """Return the advice of which known name is nearest, or which there are; case and underscores do not count.
+
+    >>> nearest("conv2d", ["Conv2D", "Dense"]), nearest("tree", ["Conv2D", "Dense"])
+    ("did you mean 'Conv2D'?", 'expected one of Conv2D, Dense')
+    """
+    names = list(known)
+    plain = {_plain(name): name for name in names}
+    near = difflib.get_close_matches(_plain(given)[:100], plain, 1, 0.6)
+    return f"did you mean {plain[near[0]]!r}?" if near else f"expected one of {shortened(', '.join(names), 300)}"
+
+
 def _plain(name: str) -> str:
     return name.replace("_", "").lower()
 
 
-__all__ = ["by_name", "check_choice", "check_number", "check_whole", "is_number", "is_whole"]
+__all__ = ["by_name", "check_choice", "check_number", "check_whole", "is_number", "is_whole", "nearest"]

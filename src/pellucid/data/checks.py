@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import NotANumberError
+from ..core.errors import MissingExtraError, NotANumberError
 
 AXES = ("row", "column")
 
@@ -49,3 +49,8 @@ def _position(index: tuple[int, ...]) -> str:
     if len(index) <= len(AXES):
         return " at " + ", ".join(f"{axis} {i}" for axis, i in zip(AXES, index, strict=False))
     return f" at index {index}"
+
+
+def without_scikit_learn(what: str) -> MissingExtraError:
+    """Return what to raise where scikit-learn, which draws something, is not installed."""
+    return MissingExtraError(f"{what} need scikit-learn, which is not installed; try: pip install pellucid[learn]")

@@ -14,8 +14,8 @@ import numpy as np
 
 from ..core.errors import DataFileError, InputError, shortened
 from ..core.memory import require_memory
-from ..core.settings import is_number, is_whole
-from .rows import Source, is_missing, is_numeric, nearest, read_rows
+from ..core.settings import is_number, is_whole, nearest
+from .rows import Source, is_missing, is_numeric, read_rows
 
 Array = np.ndarray[Any, Any]
 LARGEST_NUMBER: Final = float(np.finfo(np.float32).max)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from ..core.errors import DataFileError, InputError
-from .rows import nearest
+from ..core.settings import nearest
 
 CHUNK: Final = 2**20
 

@@ -8,16 +8,15 @@ delimiter is one of four characters, and it must cut the first lines into equall
 from __future__ import annotations
 
 import csv
-import difflib
 import io
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn
 
-from ..core.errors import DataFileError, InputError, PellucidError, shortened
-from ..core.settings import is_whole
+from ..core.errors import DataFileError, InputError, PellucidError
+from ..core.settings import is_whole, nearest
 from .text import read_text
 
 LARGEST: Final = 2**28  # bytes of one file; as text in memory a cell takes some fifty bytes more
@@ -99,19 +98,6 @@ def is_numeric(cell: str) -> bool:
     [True, False, False, True, False]
     """
     return NUMBER.fullmatch(cell) is not None or INFINITE.fullmatch(cell) is not None
-
-
-def nearest(given: str, known: Iterable[str]) -> str:
-    """Return the advice of which known name is nearest, or which there are.
-
-    >>> nearest("colour", ["color", "size"]), nearest("weight", ["a", "b"])
-    ("did you mean 'color'?", "expected one of 'a', 'b'")
-    """
-    by_case = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(given.lower()[:100], by_case, 1, 0.6)
-    if near:
-        return f"did you mean {by_case[near[0]]!r}?"
-    return "expected one of " + shortened(", ".join(map(repr, by_case.values())), 300)
 
 
 def read_rows(
@@ -219,4 +205,4 @@ def _names(path: Path, cells: list[str], line: int) -> tuple[str, ...]:
     return names
 
 
-__all__ = ["Rows", "Source", "is_missing", "is_numeric", "nearest", "read_rows"]
+__all__ = ["Rows", "Source", "is_missing", "is_numeric", "read_rows"]

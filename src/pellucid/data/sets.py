@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.errors import InputError, MissingExtraError, ShapeError
+from ..core.errors import InputError, ShapeError
 from ..core.settings import check_whole
+from .checks import without_scikit_learn
 
 Array = np.ndarray[Any, Any]
 
@@ -40,7 +41,7 @@ def digits() -> tuple[Array, Array]:
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
-        raise _missing("the handwritten digits") from error
+        raise without_scikit_learn("the handwritten digits") from error
     images, labels = load_digits(return_X_y=True)
     return (images / 16.0).astype(np.float32), labels.astype(np.int32)
 
@@ -69,7 +70,7 @@ def moons(n: int = 200, noise: float = 0.2, seed: int = 0) -> tuple[Array, Array
     try:
         from sklearn.datasets import make_moons
     except ImportError as error:
-        raise _missing("the two moons") from error
+        raise without_scikit_learn("the two moons") from error
     points, labels = make_moons(n, noise=noise, random_state=seed)
     return points.astype(np.float32), labels.astype(np.int32)
 
@@ -151,7 +152,7 @@ def split(inputs: Array, labels: Array, test: float = 0.25, seed: int = 0, strat
     try:
         from sklearn.model_selection import train_test_split
     except ImportError as error:
-        raise _missing("split") from error
+        raise without_scikit_learn("split") from error
     try:
         train, held, train_labels, held_labels = train_test_split(
             inputs, labels, test_size=test, random_state=seed, stratify=labels if stratified else None
@@ -161,7 +162,3 @@ def split(inputs: Array, labels: Array, test: float = 0.25, seed: int = 0, strat
             f"split: {len(inputs)} examples cannot be split with test={test}, stratified={stratified}: {error}"
         ) from error
     return Split(train, train_labels, held, held_labels)
-
-
-def _missing(what: str) -> MissingExtraError:
-    return MissingExtraError(f"{what} need scikit-learn, which is not installed; try: pip install pellucid[learn]")

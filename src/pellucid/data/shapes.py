@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import MissingExtraError
 from ..core.settings import check_number, check_whole
+from .checks import without_scikit_learn
 
 Array = np.ndarray[Any, Any]
 
@@ -38,7 +38,7 @@ def circles(n: int = 200, noise: float = 0.1, factor: float = 0.5, seed: int = 0
     try:
         from sklearn.datasets import make_circles
     except ImportError as error:
-        raise _missing("the circles") from error
+        raise without_scikit_learn("the circles") from error
     points, labels = make_circles(n, noise=noise, factor=factor, random_state=seed)
     return points.astype(np.float32), labels.astype(np.int32)
 
@@ -69,7 +69,7 @@ def blobs(n: int = 200, classes: int = 3, spread: float = 1.0, seed: int = 0) ->
     try:
         from sklearn.datasets import make_blobs
     except ImportError as error:
-        raise _missing("the blobs") from error
+        raise without_scikit_learn("the blobs") from error
     points, labels = make_blobs(n, centers=classes, cluster_std=spread, random_state=seed)
     return points.astype(np.float32), labels.astype(np.int32)
 
@@ -111,10 +111,3 @@ def spirals(
     angle = 2 * np.pi * (turns * radius + labels / classes)
     points = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1) + random.normal(0, noise, (n, 2))
     return points.astype(np.float32), labels.astype(np.int32)
-
-
-def _missing(what: str) -> MissingExtraError:
-    return MissingExtraError(f"{what} need scikit-learn, which is not installed; try: pip install pellucid[learn]")
-
-
-__all__ = ["blobs", "circles", "spirals"]

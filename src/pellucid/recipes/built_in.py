@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..core.errors import InputError
-from .document import Document, parse, read, suggestion
+from ..core.settings import nearest
+from .document import Document, parse, read
 
 FOLDER = Path(__file__).parent / "built_in"
 
@@ -29,7 +30,7 @@ def find(name: str) -> Document:
         return parse((FOLDER / f"{name}.toml").read_text(encoding="utf-8"), name)
     if name.endswith(".toml") or Path(name).is_file():
         return read(Path(name))
-    raise InputError(f"there is no recipe {name!r}, nor a file of this name; {suggestion(name, names())}")
+    raise InputError(f"there is no recipe {name!r}, nor a file of this name; {nearest(name, names())}")
 
 
 __all__ = ["find", "names"]

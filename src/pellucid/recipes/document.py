@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..core.errors import InputError
+from ..core.settings import nearest
 
 LARGEST = 2**20  # bytes; a model's file has a few hundred
 SECTIONS = ("title", "data", "layers", "training", "sweep", "run")
@@ -89,7 +89,7 @@ def parse(text: str, name: str) -> Document:
     for section in content:
         if section not in SECTIONS:
             raise InputError(
-                f"{document.where(section)}: there is no section {section!r}; {suggestion(section, SECTIONS)}"
+                f"{document.where(section)}: there is no section {section!r}; {nearest(section, SECTIONS)}"
             )
     for section in ("data", "layers", "training", *(["sweep"] if "sweep" in content else [])):
         _check_form(document, section)
@@ -129,18 +129,6 @@ def read(path: Path) -> Document:
         raise InputError(f"{path}: is no text in UTF-8 (byte {error.start}); expected a model's TOML file") from error
 
 
-def suggestion(given: str, known: Iterable[str]) -> str:
-    """Return which known name is nearest, or all of them where none is near.
-
-    >>> suggestion("conv2", ["Conv2D", "Dense"]), suggestion("tree", ["Conv2D", "Dense"])
-    ("did you mean 'Conv2D'?", 'expected one of Conv2D, Dense')
-    """
-    names = list(known)
-    by_case = {name.lower().replace("_", ""): name for name in names}
-    near = difflib.get_close_matches(given.lower().replace("_", ""), by_case, 1, 0.6)
-    return f"did you mean {by_case[near[0]]!r}?" if near else f"expected one of {', '.join(names)}"
-
-
 def check_keys(
     document: Document, section: str, given: Mapping[str, Any], known: Mapping[str, Setting], number: int = 0
 ) -> None:
@@ -152,7 +140,7 @@ def check_keys(
     for key, value in given.items():
         if key not in known:
             raise InputError(
-                f"{document.where(section, key, number)}: [{section}] has no key {key!r}; {suggestion(key, known)}"
+                f"{document.where(section, key, number)}: [{section}] has no key {key!r}; {nearest(key, known)}"
             )
         setting = known[key]
         if not isinstance(value, setting.types) or (isinstance(value, bool) and bool not in setting.types):
@@ -175,5 +163,4 @@ __all__ = [
     "check_keys",
     "parse",
     "read",
-    "suggestion",
 ]

@@ -6,13 +6,14 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from .. import layers, losses, optimizers
+from .. import constraints, initializers, layers, losses, optimizers, regularizers
 from ..core.errors import InputError, PellucidError, ShapeError
 from ..core.expression import Expression
+from ..core.settings import nearest
 from ..core.sizes import show_shape
 from ..layers.layer import Layer
 from ..layers.sequential import Sequential
-from .document import Document, suggestion
+from .document import Document
 
 NOT_IN_A_ROW = {"Input", "Lambda", "Layer", "Network", "Sequential", "RNN", "Cell"}  # what a table cannot describe
 CLASSES = "classes"
@@ -24,6 +25,12 @@ LAYERS: dict[str, type[Layer]] = {
 SCHEDULES = {cls.__name__: cls for cls in optimizers.SCHEDULES}
 OPTIMIZERS = {cls.__name__: cls for cls in optimizers.OPTIMIZERS.values()}
 LOSSES = {cls.__name__: cls for cls in losses.LOSSES.values()}
+INNER: dict[str, Mapping[str, Any]] = {  # what arguments may be tables, by the last word of their names
+    "initializer": {cls.__name__: cls for cls in initializers.INITIALIZERS.values()},
+    "regularizer": {cls.__name__: cls for cls in regularizers.REGULARIZERS.values()},
+    "constraint": {cls.__name__: cls for cls in constraints.CONSTRAINTS.values()},
+    "layer": LAYERS,  # of Bidirectional and its like
+}
 
 
 def make(kinds: Mapping[str, Any], table: Mapping[str, Any], where: str, **given: Any) -> Any:
@@ -31,7 +38,7 @@ def make(kinds: Mapping[str, Any], table: Mapping[str, Any], where: str, **given
 
     Args:
         kinds: what there is, by name.
-        table: a kind and arguments; lists become tuples.
+        table: a kind and arguments; lists become tuples, and tables such as a regulariser's are made as well.
         where: what messages begin with.
         given: arguments that take the place of the table's.
 
@@ -45,19 +52,24 @@ def make(kinds: Mapping[str, Any], table: Mapping[str, Any], where: str, **given
     if not isinstance(kind, str):
         raise InputError(f'{where}: has no kind; expected kind = "..." with one of {", ".join(kinds)}')
     if kind not in kinds:
-        raise InputError(f"{where}: there is no {kind!r}; {suggestion(kind, kinds)}")
+        raise InputError(f"{where}: there is no {kind!r}; {nearest(kind, kinds)}")
     cls = kinds[kind]
     known = inspect.signature(cls).parameters
-    arguments = {k: _value(v) for k, v in table.items() if k != "kind"} | given
-    for name in arguments:
-        if name not in known:
-            raise InputError(f"{where}: {kind} has no argument {name!r}; {suggestion(name, known)}")
+    for name in table:
+        if name not in known and name != "kind":
+            raise InputError(f"{where}: {kind} has no argument {name!r}; {nearest(name, known)}")
+    arguments = {k: _argument(k, v, where) for k, v in table.items() if k not in ("kind", *given)} | given
     try:
         return cls(**arguments)
     except PellucidError as error:
         raise InputError(f"{where}: {error}") from error
     except (TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{where}: {kind} cannot be made of {arguments}: {error}") from error
+
+
+def _argument(name: str, value: Any, where: str) -> Any:
+    kinds = INNER.get(name.rpartition("_")[2])
+    return make(kinds, value, f"{where}: {name}") if kinds and isinstance(value, dict) else _value(value)
 
 
 def _value(value: Any) -> Any:

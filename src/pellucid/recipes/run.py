@@ -112,6 +112,7 @@ def _existing(document: Document, folder: Path) -> Document | None:
     if shown := [f"\n  {where}: {a!r} there, {b!r} here" for where, a, b in differences(then, now)]:
         raise InputError(f"{folder}: is a run of another configuration:{''.join(shown[:10])}\nchoose another --out")
     _check_unfinished(folder, found.content["training"], document.content["training"])
+    _check_schedule(folder, plan(found), plan(document))
     return found
 
 
@@ -129,6 +130,16 @@ def _check_unfinished(folder: Path, then: dict[str, Any], now: dict[str, Any]) -
                 f"{folder}: has done its {then[unit]} {unit}; to train it further: --{unit} with more than"
                 f" {then[unit]}, or choose another --out for a new run"
             )
+
+
+def _check_schedule(folder: Path, then: Plan, now: Plan) -> None:
+    """Check that a learning rate that falls until the training ends is still to end at the same step."""
+    if then.optimizer.learning_rate != now.optimizer.learning_rate:
+        unit, count = ("steps", then.steps) if then.steps is not None else ("epochs", then.epochs)
+        raise InputError(
+            f"{folder}: its learning rate falls until the end, after {count} {unit}, and cannot go on from there;"
+            f" give --{unit} {count} to train it to that end, or choose another --out for a new run"
+        )
 
 
 def open_run(folder: Path, path: str | None = None) -> Run:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..core.errors import InputError
-from .document import Document, suggestion
+from ..core.settings import nearest
+from .document import Document
 
 LENGTHS = ("epochs", "steps")  # of which a training has one
 NAMED_BY_TEXT = ("optimizer", "loss")  # which may be a name in place of a table
@@ -40,7 +41,7 @@ def with_settings(document: Document, settings: Mapping[str, Any]) -> Document:
 def _place(content: dict[str, Any], path: str, value: Any) -> None:
     section, *inner = path.split(".")
     if section not in CHANGED or not inner or not all(inner):
-        near = "" if section in CHANGED else f"; {suggestion(section, CHANGED)}"
+        near = "" if section in CHANGED else f"; {nearest(section, CHANGED)}"
         raise InputError(f"{path!r} is no setting{near}; expected one such as training.batch_size or layers.1.units")
     table: Any = content[section]
     if section == "layers":

@@ -10,10 +10,10 @@ import numpy as np
 
 from .. import data
 from ..core.errors import DataFileError, InputError
-from ..core.settings import check_number, check_whole
+from ..core.settings import check_number, check_whole, nearest
 from ..data.labelled import Labelled
 from ..training.splits import split_rows
-from .document import CHOICE, NUMBER, SIZE, TEXT, WHOLE, Document, Setting, check_keys, suggestion
+from .document import CHOICE, NUMBER, SIZE, TEXT, WHOLE, Document, Setting, check_keys
 
 Array = np.ndarray[Any, Any]
 Progress = Callable[[int, int], None]
@@ -73,7 +73,7 @@ def check(document: Document) -> dict[str, Any]:
     section: dict[str, Any] = document.content["data"]
     kind = section.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
-        near = suggestion(kind, KINDS) if isinstance(kind, str) else f"expected one of {', '.join(KINDS)}"
+        near = nearest(kind, KINDS) if isinstance(kind, str) else f"expected one of {', '.join(KINDS)}"
         raise InputError(f"{document.where('data', 'kind')}: [data] has the kind {kind!r}; {near}")
     check_keys(document, "data", section, COMMON | KINDS[kind])
     for key in ("test", "validation"):
