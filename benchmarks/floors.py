@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .kernels import LARGE
-from .tasks import CHARACTER_MODELS, ENGINES, KERAS, PELLUCID, Figure
+from .tasks import CHARACTER_MODELS, ENGINES, KERAS, PELLUCID, PLAIN_LOOP, Figure
 
 
 class Floor(NamedTuple):
@@ -137,6 +137,8 @@ FLOORS = (
         Floor(f"character {name}: the time that took", characters(name, "minutes"), None, 10, True, " min")
         for name in CHARACTER_MODELS
     ),
+    ahead("50,000 JPEGs: images a second to Pillow's in a plain loop", "reading", (PLAIN_LOOP,), 1.4),
+    Floor("50,000 JPEGs: memory to the decoded size", Figure("reading", (PELLUCID,), "growth"), None, 1.3, True),
     ahead("LSTM layer: steps a second to PyTorch's", "lstm", ("PyTorch",), 1.2),
     ahead("transformer block: steps a second to PyTorch's", "transformer", ("PyTorch",), 1.2),
 )

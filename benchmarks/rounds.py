@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import addition, layers, moons, networks, softmax
+from . import addition, layers, moons, networks, reading, softmax
 from .tasks import Runner, Task
 
 CORES = 2
@@ -37,6 +38,7 @@ UNPREPARED = (
     "learning",
     "layer",
     "characters",
+    "reading",
 )
 """Kinds of tasks whose runners warm up by themselves, so that they need no round 0 unless they have variants."""
 
@@ -89,6 +91,9 @@ def write_problems(tasks: Iterable[Task], folder: Path) -> dict[str, str]:
         origins["softmax"] = softmax.write(folder)
     drawn = {"addition": addition.ORIGIN, "learning": addition.ORIGIN, "layer": layers.ORIGIN}
     origins |= {kind: origin for kind, origin in drawn.items() if kind in kinds}
+    if "reading" in kinds:
+        with contextlib.suppress(networks.MissingDataError):  # its runners say so
+            origins["reading"] = reading.write(folder)
     for key in sorted({task.network for task in tasks if task.network}):
         try:
             origins[key] = networks.write(networks.NETWORKS[key], folder)
@@ -121,6 +126,7 @@ def command(task: Task, runner: Runner, folder: Path, length: Length, variant: s
         "learning": ("--seeds", length.seeds),
         "layer": ("--enough", length.enough),
         "characters": ("--steps", length.characters),
+        "reading": (),
     }[task.kind]
     chosen = ("--variant", variant) if variant else ()
     parts = ("-m", f"benchmarks.peers.{runner.module}", "--problem", folder, *own, *runner.options, *chosen)

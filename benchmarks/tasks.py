@@ -73,6 +73,7 @@ ADDITION_WAYS = tuple(
     for places in ("a scan", "unrolled")
 )
 CHARACTER_MODELS = {"LSTM": "lstm", "transformer": "transformer"}
+ONE_PROCESS, PLAIN_LOOP = "Pellucid, one process", "Pillow, plain loop"
 SWEEP_WAYS = ("one network a thread", "one padded batch")
 
 
@@ -278,6 +279,18 @@ TASKS = (
     ),
     estimator_task("mlp-digits", "NetworkClassifier on digits, hidden (100,), Adam, batch 200, 100 epochs", "digits"),
     estimator_task("mlp-mnist", "NetworkClassifier on MNIST, hidden (100,), Adam, batch 200, 10 epochs", "mnist"),
+    Task(
+        "reading",
+        "Reading a folder of 50,000 JPEGs of 32 x 32",
+        "reading",
+        "µs an image",
+        MICRO,
+        (
+            Runner(PELLUCID, "pellucid_reading"),
+            Runner(ONE_PROCESS, "pellucid_reading", ("--variant", "one process")),
+            Runner(PLAIN_LOOP, "pillow_reading"),
+        ),
+    ),
     Task(
         "kernels",
         "Single kernels",

@@ -130,9 +130,8 @@ def test_one_file_is_read_as_the_folder_is(folder):
 
 
 def decoded(content, size=(8, 8), channels=3):
-    into = np.empty((*size, channels), np.uint8)
-    decode(content, into)
-    return into
+    shape = (*size, channels)
+    return np.frombuffer(decode(content, shape), np.uint8).reshape(shape)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "WEBP", "GIF", "JPEG", "PPM"])
@@ -150,10 +149,20 @@ def test_modes():
     assert cmyk[4, 4, 0] > 200 and cmyk[4, 4, 1] < 60
     deep = Image.fromarray(np.full((8, 8), 0x8000, np.uint16))
     np.testing.assert_array_equal(decoded(encoded(deep), channels=1), 128)
+    for low_first, mode in ((b"\xff\x41", "I;16"), (b"\x41\xff", "I;16B")):
+        other = Image.frombytes(mode, (8, 8), low_first * 64)
+        np.testing.assert_array_equal(decoded(encoded(other, "TIFF"), channels=1), 0x41)
     np.testing.assert_array_equal(decoded(encoded(Image.new("1", (8, 8), 1))), 255)
     floats = Image.fromarray(np.linspace(-1, 1, 64).reshape(8, 8).astype(np.float32))
     found = decoded(encoded(floats, "TIFF"), channels=1)
-    assert (found.min(), found.max()) == (0, 255)
+    np.testing.assert_array_equal(found.ravel(), np.rint(np.linspace(0, 255, 64)))
+    whole = Image.fromarray(np.arange(-100_000, 100_000, 3125, dtype=np.int32).reshape(8, 8))
+    found = decoded(encoded(whole, "TIFF"), channels=1)
+    assert (found.min(), found.max()) == (0, 255) and (np.diff(found.ravel().astype(int)) >= 4).all()
+    shallow = Image.fromarray(np.full((8, 8), 200, np.int32))
+    np.testing.assert_array_equal(decoded(encoded(shallow, "TIFF"), channels=1), 200)
+    same = Image.fromarray(np.full((8, 8), 1e30, np.float32))
+    np.testing.assert_array_equal(decoded(encoded(same, "TIFF"), channels=1), 0)
 
 
 def test_what_is_transparent_becomes_white():
@@ -177,6 +186,47 @@ def test_how_the_camera_was_held_is_heeded():
     exif[0x0112] = 6  # turned a quarter to the right
     found = decoded(encoded(image, "JPEG", exif=exif, quality=95), (16, 8))
     assert found[:7].max() < 40 and found[9:].min() > 215
+
+
+JPEGS = {
+    "plain": {},
+    "not subsampled": {"subsampling": 0},
+    "progressive": {"progressive": True},
+    "own tables": {"optimize": True, "quality": 97},
+    "restarting": {"restart_marker_blocks": 1},
+    "with a comment": {"comment": b"of a cat"},
+}
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [(20, 30), (8, 40), (50, 60)])
+@pytest.mark.parametrize("case", JPEGS)
+def test_reading_headers_here_changes_nothing(case, size, channels, monkeypatch):
+    content = encoded(picture(20, 30), "JPEG", **JPEGS[case])
+    quick = decoded(content, size, channels)
+    assert decoding._quickly(content, "L" if channels == 1 else "RGB", size) is not None
+    monkeypatch.setattr(decoding, "_quickly", lambda *_: None)
+    np.testing.assert_array_equal(quick, decoded(content, size, channels))
+
+
+def test_other_headers_are_left_to_pillow():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    common = encoded(picture(20, 30), "JPEG")
+    for content in (
+        encoded(picture(20, 30), "JPEG", exif=exif),
+        encoded(picture(20, 30), "JPEG", icc_profile=b"x" * 200),
+        encoded(picture(20, 30, mode="L"), "JPEG"),
+        encoded(picture(20, 30, mode="CMYK"), "JPEG"),
+        encoded(picture(20, 30), "PNG"),
+        common[:-200],  # cut short
+        common[:10],
+        common.replace(b"\0\x14\0\x1e", b"\0\x14\0\0"),  # no width
+        b"",
+    ):
+        assert decoding._quickly(content, "RGB", (30, 20)) is None
+    assert decoding._quickly(common, "RGB", (30, 20)).size == (30, 20)
+    assert decoding._quickly(common, "RGB", (15, 10)) is None  # decoded at half the size
 
 
 def test_large_photographs_are_shrunk():
@@ -311,6 +361,7 @@ def test_a_damaged_archive(folder, tmp_path):
 
 
 CONTENT = [encoded(picture(16, 16), kind) for kind in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")]
+CONTENT += [encoded(picture(16, 16), "JPEG", progressive=True)]
 
 
 @st.composite
@@ -339,10 +390,14 @@ def test_ten_thousand_broken_files(content):
 def check(content):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's, of what it makes of them
-        try:
-            assert decoded(content).shape == (8, 8, 3)
-        except BadImageError as error:
-            assert str(error).startswith(("is ", "has "))
+        for size in ((8, 8), (16, 16)):
+            try:
+                assert decoded(content, size).shape == (*size, 3)
+            except BadImageError as error:
+                assert str(error).startswith(("is ", "has "))
+        quick = decoding._quickly(content, "RGB", (16, 16))
+        if quick is not None:  # then Pillow's own reading of the header finds nothing wrong, and the same picture
+            np.testing.assert_array_equal(np.asarray(quick), np.asarray(decoding._by_kind(content, "RGB", (16, 16))))
 
 
 def test_a_decoder_that_fails_in_some_other_way_is_a_damaged_file(monkeypatch):

@@ -3,48 +3,31 @@
 from __future__ import annotations
 
 import os
+import stat
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
 
 from ..core.errors import DataFileError
+from .decoding import Entry
 
-LARGEST = 1 << 28  # bytes of one file; the largest photographs have some tens of millions
 MOST_INFLATED = 200  # times as large as it was packed: images hardly shrink, and what shrinks more is a trap
 
 
-class Entry(NamedTuple):
-    """A file.
-
-    Attributes:
-        name: its path inside the folder or archive, with / between the parts.
-        size: how many bytes it has.
-        read: returns them.
-    """
-
-    name: str
-    size: int
-    read: Callable[[], bytes]
-
-
-@contextmanager
-def entries(path: str | os.PathLike[str]) -> Iterator[list[Entry]]:
-    """Yield the files of a folder, or of a zip archive, by name; hidden ones are left out.
+def entries(path: str | os.PathLike[str]) -> list[Entry]:
+    """Return the files of a folder, or of a zip archive, by name; hidden ones are left out.
 
     Raises:
         DataFileError: if there is no such folder, or the archive is damaged, encrypted or names files outside itself.
     """
     path = Path(path)
     if path.is_dir():
-        yield sorted(_of_folder(path))
-        return
+        return sorted(_of_folder(path))
     if not path.exists():
         raise DataFileError(f"{path}: is not there; a folder of images or a zip archive of one was expected")
     try:
         with zipfile.ZipFile(path) as archive:
-            yield sorted(_of_archive(path, archive))
+            return sorted(_of_archive(path, archive))
     except zipfile.BadZipFile as error:
         raise DataFileError(f"{path}: is neither a folder nor a whole zip archive ({error})") from error
     except OSError as error:
@@ -57,18 +40,26 @@ def _of_folder(path: Path) -> Iterator[Entry]:
 
     seen = {os.path.realpath(path)}
     for folder, folders, files in os.walk(path, onerror=refuse, followlinks=True):
-        inside = Path(folder)
         kept = []
         for name in sorted(folders):
-            real = os.path.realpath(inside / name)
+            real = os.path.realpath(os.path.join(folder, name))
             if not name.startswith(".") and real not in seen:  # a link back up would go round for ever
                 seen.add(real)
                 kept.append(name)
         folders[:] = kept
-        for name in files:
-            file = inside / name
-            if not name.startswith(".") and file.is_file():
-                yield Entry(file.relative_to(path).as_posix(), file.stat().st_size, file.read_bytes)
+        inside = PurePosixPath(Path(folder).relative_to(path).as_posix())
+        yield from _of_one_folder(folder, inside, [name for name in files if not name.startswith(".")])
+
+
+def _of_one_folder(folder: str, inside: PurePosixPath, names: list[str]) -> Iterator[Entry]:
+    before = "" if inside == PurePosixPath() else f"{inside}/"
+    for name in names:
+        try:
+            status = os.stat(os.path.join(folder, name))
+        except OSError:  # a link to nowhere, or a file that has gone
+            continue
+        if stat.S_ISREG(status.st_mode):
+            yield Entry(before + name, status.st_size)
 
 
 def _of_archive(path: Path, archive: zipfile.ZipFile) -> Iterator[Entry]:
@@ -85,7 +76,8 @@ def _of_archive(path: Path, archive: zipfile.ZipFile) -> Iterator[Entry]:
                 f"{path}: {member.filename} would grow from {member.compress_size:,} bytes to {member.file_size:,};"
                 " it is not to be trusted"
             )
-        yield Entry(str(name), member.file_size, lambda member=member: archive.read(member))  # type: ignore[misc]
+        where = member.header_offset, member.compress_size, member.compress_type, member.CRC
+        yield Entry(str(name), member.file_size, *where)
 
 
-__all__ = ["LARGEST", "Entry", "entries"]
+__all__ = ["entries"]

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
+import sys
 import warnings
-import zipfile
-import zlib
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.errors import DataFileError, InputError
-from .decoding import BadImageError, decode
-from .entries import LARGEST, Entry, entries
+from ..core.errors import DataFileError, InputError, MissingExtraError
+from .decoding import BadImageError, Entry, decode
+from .entries import entries
 from .labelled import Labelled
+from .processes import Progress, decode_all, worthwhile
 
 Array = np.ndarray[Any, Any]
-Progress = Callable[[int, int], None]
 PARTS = ("train", "test", "validation", "valid", "val")
 NUMBERED = re.compile(r"(.+?)[._-]\d+\.[^.]+$")  # class.123.jpg
 MOST_NAMED = 5  # skipped files whose names a warning says
-PIECE = 64  # files that a thread decodes before it tells how far it is
 
 
 class SkippedImageWarning(UserWarning):
@@ -57,7 +55,8 @@ def images(
         channels: 3 for colours, 1 for grey.
         part: take only what is in folders of this name, such as ``"train"``.
         strict: whether a file that is no whole image is an error; else it is left out, with a warning that names it.
-        workers: how many threads decode; as many as there are cores to use, if not given.
+        workers: how many processes decode, this one among them; if not given, as many as there are cores to use, and
+            fewer where there is little to do.
         progress: called with how many files are done and how many there are.
 
     Returns:
@@ -67,6 +66,7 @@ def images(
         DataFileError: if there is no such folder, fewer than two classes in it, or, with ``strict``, a bad file.
         InputError: if an argument is not as said.
         MissingExtraError: if Pillow is not installed.
+        PellucidError: if a process that decodes is killed, or crashes.
 
     >>> import tempfile
     >>> from PIL import Image
@@ -78,10 +78,10 @@ def images(
     ((3, 24, 32, 3), array([0, 0, 1], dtype=int32), ('cat', 'dog'))
     """
     height, width = _checked(size, channels, workers)
-    with entries(path) as listed:
-        files = _labelled_files(Path(path), listed, part)
-        inputs = np.empty((len(files), height, width, channels), np.uint8)
-        bad = _decode_all([file.entry for file in files], inputs, workers, progress)
+    files = _labelled_files(Path(path), entries(path), part)
+    listed = [file.entry for file in files]
+    inputs = np.empty((len(files), height, width, channels), np.uint8)
+    bad = decode_all(Path(path), listed, inputs, workers or worthwhile(listed), progress)
     if bad and strict:
         first = min(bad)
         raise DataFileError(
@@ -95,21 +95,20 @@ def read_image(path: str | os.PathLike[str], size: int | tuple[int, int] = 32, *
 
     Raises:
         DataFileError: if it cannot be read or is no whole image.
+        MissingExtraError: if Pillow is not installed.
     """
-    into = np.empty((*_checked(size, channels, None), channels), np.uint8)
+    shape = (*_checked(size, channels, None), channels)
     try:
-        decode(Path(path).read_bytes(), into)
+        return np.frombuffer(bytearray(decode(Path(path).read_bytes(), shape)), np.uint8).reshape(shape)
     except BadImageError as error:
         raise DataFileError(f"{path}: {error}") from None
     except OSError as error:
         raise DataFileError(f"{path}: cannot be read: {error.strerror}") from error
-    return into
 
 
 def parts_of(path: str | os.PathLike[str]) -> tuple[str, ...]:
     """Return which of the usual parts, such as train and test, a folder or archive of images has as folders."""
-    with entries(path) as listed:
-        found = {folder for entry in listed for folder in entry.name.split("/")[:-2]}
+    found = {folder for entry in entries(path) for folder in entry.name.split("/")[:-2]}
     return tuple(part for part in PARTS if part in found)
 
 
@@ -121,6 +120,8 @@ def _checked(size: Any, channels: int, workers: int | None) -> tuple[int, int]:
         raise InputError(f"images: channels is {channels!r}; expected 3 for colours or 1 for grey")
     if workers is not None and workers < 1:
         raise InputError(f"images: workers is {workers!r}; expected at least 1, or None for all cores")
+    if importlib.util.find_spec("PIL") is None:
+        raise MissingExtraError("reading images needs Pillow, which is not installed; try: pip install pellucid[learn]")
     return sizes[0], sizes[1]
 
 
@@ -134,7 +135,7 @@ def _labelled_files(path: Path, listed: Sequence[Entry], part: str | None) -> li
         raise DataFileError(f"{path}: has no files; a folder for each class, with images in it, was expected")
     in_folders = [entry for entry in listed if "/" in entry.name]
     if in_folders:
-        files = [_File(entry, entry.name.split("/")[-2]) for entry in in_folders]
+        files = [_File(entry, sys.intern(entry.name.split("/")[-2])) for entry in in_folders]
     else:
         named = [(entry, NUMBERED.match(entry.name)) for entry in listed]
         files = [_File(entry, match[1]) for entry, match in named if match]
@@ -144,44 +145,6 @@ def _labelled_files(path: Path, listed: Sequence[Entry], part: str | None) -> li
                 f" the class in each name (cat.7.jpg), and found {listed[0].name}"
             )
     return sorted(files, key=lambda file: (file.label, file.entry.name))
-
-
-def _decode_all(
-    listed: Sequence[Entry], inputs: Array, workers: int | None, progress: Progress | None
-) -> dict[int, str]:
-    """Decode files into rows; return what is wrong with those that could not be, by row."""
-    pieces = [range(first, min(first + PIECE, len(listed))) for first in range(0, len(listed), PIECE)]
-
-    def some(rows: range) -> dict[int, str]:
-        found = {}
-        for row in rows:
-            try:
-                _decode_entry(listed[row], inputs[row])
-            except BadImageError as error:
-                found[row] = str(error)
-        return found
-
-    bad: dict[int, str] = {}
-    with ThreadPoolExecutor(workers or _cores()) as pool:
-        for rows, found in zip(pieces, pool.map(some, pieces), strict=True):
-            bad |= found
-            if progress is not None:
-                progress(rows[-1] + 1, len(listed))
-    return bad
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _decode_entry(entry: Entry, into: Array) -> None:
-    if entry.size > LARGEST:
-        raise BadImageError(f"has {entry.size:,} bytes; at most {LARGEST:,} are read")
-    try:
-        content = entry.read()
-    except (OSError, RuntimeError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise BadImageError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    decode(content, into)
 
 
 def _without(path: Path, files: Sequence[_File], inputs: Array, bad: dict[int, str]) -> Labelled:
