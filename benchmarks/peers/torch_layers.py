@@ -1,4 +1,4 @@
-"""The layers of recipes as PyTorch's modules, with weights drawn from the distributions that Pellucid's layers draw from.
+"""The layers of recipes as PyTorch's modules, whose weights begin as those of Pellucid's layers do.
 
 Images stay channels last, (batch, height, width, channels), as the recipes have them. What convolves or pools sees them
 through a permutation of their axes, which is PyTorch's own memory format for channels last and copies nothing.

@@ -1,4 +1,4 @@
-"""The recipes' twin in PyTorch: as many weights, the same shapes, the same rates; and the table of what was measured."""
+"""The recipes' twin in PyTorch: as many weights, the same shapes and rates; and the table of what was measured."""
 
 from __future__ import annotations
 
@@ -29,8 +29,7 @@ SHAPES = {
 
 
 def layers_of(document, classes):
-    filled = [{k: classes if v == "classes" else v for k, v in table.items()} for table in document.content["layers"]]
-    return filled
+    return [{k: classes if v == "classes" else v for k, v in table.items()} for table in document.content["layers"]]
 
 
 def spread_of(array):
@@ -79,7 +78,7 @@ def test_the_twin_learns_and_takes_each_row_once_an_epoch():
 
     taken = [rows.tolist() for rows in torch_recipe.batches(10, 4, 5)]
     assert [len(rows) for rows in taken] == [4, 4, 2, 4, 4]
-    assert sorted(sum(taken[:3], [])) == list(range(10))
+    assert sorted(row for rows in taken[:3] for row in rows) == list(range(10))
 
     X, y = pc.data.moons(200, seed=0)
     inputs, labels = torch.from_numpy(X.astype("float32")), torch.from_numpy(y.astype("int64"))
