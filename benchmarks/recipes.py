@@ -113,11 +113,12 @@ def run(module: str, *arguments: object) -> str:
 
 
 def measured(name: str, library: str, seed: int, folder: Path) -> dict[str, Any]:
-    """What a library comes to with a recipe on a seed."""
+    """What a library comes to with a recipe on a seed; the folder keeps the runs, and what a peer learns from."""
     data = images_of(name, folder)
     given = () if data is None else ("--data", data)
     if library == "pellucid":
-        return dict(json.loads(run(LIBRARIES[library], name, *given, "--seed", seed)))
+        kept = folder / f"{name} {fingerprint(name)} {seed}"
+        return dict(json.loads(run(LIBRARIES[library], name, *given, "--seed", seed, "--run", kept)))
     problem = folder / f"{name} {fingerprint(name)}"
     if not problem.exists():
         run(LIBRARIES["pellucid"], name, *given, "--write", problem)
@@ -152,6 +153,12 @@ def shown(runs: dict[str, Any], figure: str) -> str:
     return f"{statistics.fmean(values):.4f}{spread} ({len(values)})"
 
 
+def fastest(runs: dict[str, Any]) -> str:
+    """The seconds of the fastest run."""
+    taken = [one["seconds"] for one in runs.values() if "seconds" in one]
+    return f"{min(taken):.1f}" if taken else ""
+
+
 def met(judged: Judged, ours: dict[str, Any], theirs: dict[str, Any]) -> str:
     """Whether a recipe comes to what it has to come to."""
     if not ours:
@@ -171,7 +178,7 @@ def row(name: str, entry: dict[str, Any]) -> list[str]:
     judged = JUDGED[name]
     ours, theirs = (entry.get(library, {}) for library in LIBRARIES)
     apart = f"{100 * (mean(ours, 'accuracy') - mean(theirs, 'accuracy')):+.2f}" if ours and theirs else ""
-    seconds = [f"{min(one['seconds'] for one in runs.values()):.1f}" if runs else "" for runs in (ours, theirs)]
+    seconds = [fastest(runs) for runs in (ours, theirs)]
     figures = [shown(runs, judged.figure) for runs in (ours, theirs)]
     return [f"`{name}`", judged.figure.replace("_", " "), *figures, apart, *seconds, met(judged, ours, theirs)]
 
@@ -200,7 +207,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--library", action="append", choices=LIBRARIES, help="both, if none is given")
     parser.add_argument("--out", type=Path, default=ROOT / "docs", help="folder of recipes.json and recipes.md")
     parser.add_argument("--show", action="store_true", help="write the table from what was measured, and run nothing")
-    parser.add_argument("--problems", type=Path, help="folder in which the peer's data are kept for the next time")
+    parser.add_argument("--keep", type=Path, help="folder of Pellucid's runs, which then go on where they were stopped")
     chosen = parser.parse_args(arguments)
     for name in chosen.names:
         if name not in JUDGED:
@@ -213,7 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = options(arguments)
     path = chosen.out / "recipes.json"
     with tempfile.TemporaryDirectory(prefix="pellucid-recipes-") as name:
-        folder = chosen.problems or Path(name)
+        folder = chosen.keep or Path(name)
         for key in [] if chosen.show else chosen.names or list(JUDGED):
             for library in chosen.library or LIBRARIES:
                 for seed in chosen.seeds:

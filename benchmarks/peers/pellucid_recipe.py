@@ -20,19 +20,27 @@ from pellucid.training.splits import split_rows
 from ..recipes import SEEDS, document_of
 
 
-def trained(document: recipes.Document, seed: int) -> dict[str, float]:
-    """What a recipe comes to on its test rows, or the mean of its networks if it is a sweep; and in how long."""
+def trained(document: recipes.Document, seed: int, folder: Path) -> dict[str, Any]:
+    """What a recipe comes to on its test rows, or the mean of its networks if it is a sweep; and in how long.
+
+    A run that was stopped goes on, and its time is left out.
+    """
     alone = recipes.with_settings(document, {SEED: seed})
     if choices := choices_of(document):
         alone.content["sweep"] = {**choices, SEED: [seed]}
-    with tempfile.TemporaryDirectory(prefix="pellucid-recipe-") as folder:
-        run = recipes.begin(alone, Path(folder) / "run")
-        begin = time.perf_counter()
-        run = recipes.train(run, verbose=0)
-        seconds = time.perf_counter() - begin
+    whole = not folder.exists()
+    run = recipes.begin(alone, folder)
+    begin = time.perf_counter()
+    run = recipes.train(run, verbose=0)
+    seconds = time.perf_counter() - begin
+    return {**judged(run), **({"seconds": seconds} if whole else {}), "version": pc.__version__}
+
+
+def judged(run: recipes.Run) -> dict[str, float]:
+    """Loss and metrics on the test rows, their means if there are several networks."""
     models = run.found.models if run.found else [run.model]
     found = [model.evaluate(run.parts.test.inputs, run.parts.test.labels) for model in models]
-    return {**{name: float(np.mean([one[name] for one in found])) for name in found[0]}, "seconds": seconds}
+    return {name: float(np.mean([one[name] for one in found])) for name in found[0]}
 
 
 def write(document: recipes.Document, folder: Path) -> None:
@@ -70,13 +78,15 @@ def main() -> None:
     parser.add_argument("name", help="in the list of benchmarks.recipes")
     parser.add_argument("--data", help="where the images are")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--write", type=Path, metavar="FOLDER")
+    parser.add_argument("--run", type=Path, metavar="FOLDER", help="where the run is kept")
+    parser.add_argument("--write", type=Path, metavar="FOLDER", help="write what a peer needs, and train nothing")
     chosen = parser.parse_args()
     document = document_of(chosen.name, chosen.data)
     if chosen.write:
         write(document, chosen.write)
-    else:
-        print(json.dumps({**trained(document, chosen.seed), "version": pc.__version__}))
+        return
+    with tempfile.TemporaryDirectory(prefix="pellucid-recipe-") as name:
+        print(json.dumps(trained(document, chosen.seed, chosen.run or Path(name) / "run")))
 
 
 if __name__ == "__main__":
