@@ -166,10 +166,12 @@ def met(judged: Judged, ours: dict[str, Any], theirs: dict[str, Any]) -> str:
     found = mean(ours, judged.figure)
     loss = judged.figure == "loss"
     good = judged.floor is None or (found <= judged.floor if loss else found >= judged.floor)
-    wanted = [] if judged.floor is None else [f"{judged.figure} {'≤' if loss else '≥'} {judged.floor}"]
+    wanted = (
+        [] if judged.floor is None else [f"{judged.figure.replace('_', ' ')} {'≤' if loss else '≥'} {judged.floor}"]
+    )
     if theirs:
         good = good and 100 * (mean(ours, "accuracy") - mean(theirs, "accuracy")) >= -judged.points
-        wanted.append(f"{judged.points:g} points")
+        wanted.append(f"points ≥ -{judged.points:g}")
     return f"{'met' if good else 'missed'}: {', '.join(wanted)}" if wanted else ""
 
 
