@@ -160,29 +160,35 @@ def fastest(runs: dict[str, Any]) -> str:
 
 
 def met(judged: Judged, ours: dict[str, Any], theirs: dict[str, Any]) -> str:
-    """Whether a recipe comes to what it has to come to."""
-    if not ours:
-        return ""
-    found = mean(ours, judged.figure)
-    loss = judged.figure == "loss"
-    good = judged.floor is None or (found <= judged.floor if loss else found >= judged.floor)
-    wanted = (
-        [] if judged.floor is None else [f"{judged.figure.replace('_', ' ')} {'≤' if loss else '≥'} {judged.floor}"]
-    )
-    if theirs:
-        good = good and 100 * (mean(ours, "accuracy") - mean(theirs, "accuracy")) >= -judged.points
-        wanted.append(f"points ≥ -{judged.points:g}")
-    return f"{'met' if good else 'missed'}: {', '.join(wanted)}" if wanted else ""
+    """Whether a recipe comes to what it has to come to, by itself and beside the peer."""
+    said = []
+    if ours and judged.floor is not None:
+        found, loss = mean(ours, judged.figure), judged.figure == "loss"
+        good = found <= judged.floor if loss else found >= judged.floor
+        said.append(f"{judged.figure.replace('_', ' ')} {'≤' if loss else '≥'} {judged.floor}: {answer(good)}")
+    if ours and theirs:
+        said.append(f"points ≥ -{judged.points:g}: {answer(apart(ours, theirs) >= -judged.points)}")
+    return "; ".join(said)
+
+
+def answer(good: bool) -> str:
+    """A verdict in a word."""
+    return "met" if good else "missed"
+
+
+def apart(ours: dict[str, Any], theirs: dict[str, Any]) -> float:
+    """By how many hundredths the accuracy is above the peer's."""
+    return 100 * (mean(ours, "accuracy") - mean(theirs, "accuracy"))
 
 
 def row(name: str, entry: dict[str, Any]) -> list[str]:
     """A recipe's line in the table."""
     judged = JUDGED[name]
     ours, theirs = (entry.get(library, {}) for library in LIBRARIES)
-    apart = f"{100 * (mean(ours, 'accuracy') - mean(theirs, 'accuracy')):+.2f}" if ours and theirs else ""
+    points = f"{apart(ours, theirs):+.2f}" if ours and theirs else ""
     seconds = [fastest(runs) for runs in (ours, theirs)]
     figures = [shown(runs, judged.figure) for runs in (ours, theirs)]
-    return [f"`{name}`", judged.figure.replace("_", " "), *figures, apart, *seconds, met(judged, ours, theirs)]
+    return [f"`{name}`", judged.figure.replace("_", " "), *figures, points, *seconds, met(judged, ours, theirs)]
 
 
 HEADINGS = ("recipe", "figure", "Pellucid", "PyTorch", "points", "seconds", "PyTorch's", "floor")

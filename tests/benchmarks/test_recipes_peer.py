@@ -107,12 +107,12 @@ def runs(*accuracies):
 
 def test_a_floor_is_missed_by_itself_or_by_the_distance_to_the_peer():
     judged = program.Judged("mnist-softmax", floor=0.9)
-    assert program.met(judged, runs(0.92, 0.90), runs(0.915, 0.915)).startswith("met")
-    assert program.met(judged, runs(0.92, 0.90), runs(0.93, 0.93)).startswith("missed")
-    assert program.met(judged, runs(0.88, 0.90), {}).startswith("missed")
+    assert program.met(judged, runs(0.92, 0.90), runs(0.915, 0.915)) == "accuracy ≥ 0.9: met; points ≥ -1: met"
+    assert program.met(judged, runs(0.92, 0.90), runs(0.93, 0.93)) == "accuracy ≥ 0.9: met; points ≥ -1: missed"
+    assert program.met(judged, runs(0.88, 0.90), {}) == "accuracy ≥ 0.9: missed"
     loss = program.Judged("char-lm", "loss", 0.15)
-    assert program.met(loss, runs(0.86), {}).startswith("met")
-    assert program.met(loss, runs(0.84), {}).startswith("missed")
+    assert program.met(loss, runs(0.86), {}) == "loss ≤ 0.15: met"
+    assert program.met(loss, runs(0.84), {}) == "loss ≤ 0.15: missed"
 
 
 def test_results_are_kept_extended_and_shown_between_the_marks(tmp_path, monkeypatch, capsys):
