@@ -7,14 +7,16 @@ from collections.abc import Callable
 
 import torch
 
+TRIALS = 3
+
 
 def choose_threads(run: Callable[[], None]) -> None:
-    """Try a short run with each, and keep the faster: on a busy machine two threads can wait long for each other."""
+    """Try short runs with each in turns, and keep the faster: on a busy machine two threads can wait for each other."""
     run()
-    taken = {}
-    for count in (1, 2):
+    taken = {1: float("inf"), 2: float("inf")}
+    for count in tuple(taken) * TRIALS:
         torch.set_num_threads(count)
         begin = time.perf_counter()
         run()
-        taken[count] = time.perf_counter() - begin
+        taken[count] = min(taken[count], time.perf_counter() - begin)
     torch.set_num_threads(min(taken, key=lambda count: taken[count]))
