@@ -66,7 +66,7 @@ def demo(
         bool, typer.Option("--short", help="Train for a hundredth of the steps, to try the tour.")
     ] = False,
 ) -> None:
-    """Take the tour: two moons and handwritten digits, with pictures and a report page."""
+    """Take the tour: two moons and handwritten digits, with pictures and a report page: pellucid demo --out tour."""
     try:
         run_demo(Screen(), out, data, seed, short)
     except Stopped as stopped:
@@ -79,7 +79,7 @@ def devices(
     refresh: Annotated[bool, typer.Option("--refresh", help="Measure again, which takes a few seconds.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show this machine: cores, vectors, caches, memory, and its peak arithmetic and bandwidth, measured."""
+    """Show this machine: cores, vectors, caches, memory, and its measured peaks: pellucid devices --refresh."""
     show_devices(Screen(), refresh, as_json)
 
 
@@ -88,7 +88,7 @@ def cache(
     clear: Annotated[bool, typer.Option("--clear", help="Remove everything that is kept.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what is kept on disk of compiled programs and measurements."""
+    """Show what is kept on disk of compiled programs and measurements: pellucid cache --clear."""
     show_cache(Screen(), clear, as_json)
 
 
@@ -128,7 +128,7 @@ def evaluate(
 
 @application.command()
 def recipes(as_json: JsonOption = False) -> None:
-    """List the recipes: models with their data and training, each one command."""
+    """List the recipes: models with their data and training, each one command: pellucid recipes."""
     show_recipes(Screen(), as_json)
 
 
