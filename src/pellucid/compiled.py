@@ -47,7 +47,9 @@ class CompiledFunction:
         inputs: the variables it takes.
     """
 
-    def __init__(self, step: Step, shape_outputs: Any, state: State, backend: str | Backend | None, allow_nan: bool) -> None:
+    def __init__(
+        self, step: Step, shape_outputs: Any, state: State, backend: str | Backend | None, allow_nan: bool
+    ) -> None:
         self.step, self.state, self.backend, self.allow_nan = step, state, backend, allow_nan
         self._outputs = shape_outputs
         self._compiled: dict[tuple[Any, ...], Compilation] = {}

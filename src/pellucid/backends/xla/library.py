@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import warnings
 from typing import Any
 
 from ...core.errors import MissingExtraError
@@ -20,7 +22,9 @@ def jax() -> Any:
     try:
         import jax as found
     except ModuleNotFoundError as error:
-        raise MissingExtraError(f"the XLA backend needs {error.name}, which is not installed; try: {INSTALL}") from error
+        raise MissingExtraError(
+            f"the XLA backend needs {error.name}, which is not installed; try: {INSTALL}"
+        ) from error
     except (ImportError, RuntimeError, AttributeError) as error:  # what JAX and jaxlib of different versions raise
         raise MissingExtraError(
             f"JAX is installed and cannot be loaded: {str(error).splitlines()[0]}; install JAX and jaxlib of one"
@@ -39,4 +43,20 @@ def gpu_is_promised() -> bool:
     return importlib.util.find_spec("jax") is not None and any(map(importlib.util.find_spec, GPU_PLUGINS))
 
 
-__all__ = ["INSTALL", "gpu_is_promised", "jax", "precise"]
+def gpu() -> str | None:
+    """Return the name of the first GPU that XLA sees; None, after a warning, if a build for GPUs sees none."""
+    try:
+        first = jax().devices()[0]
+    except (MissingExtraError, RuntimeError) as error:
+        warnings.warn(f"{NO_GPU}: {str(error).splitlines()[0]}", stacklevel=2)
+        return None
+    if first.platform == "cpu":
+        if not os.environ.get("JAX_PLATFORMS"):
+            warnings.warn(f"{NO_GPU}; is its driver installed (nvidia-smi shows it)? The CPU computes", stacklevel=2)
+        return None
+    return str(first.device_kind)
+
+
+NO_GPU = "a build of JAX for GPUs is installed, and it finds no GPU"
+
+__all__ = ["INSTALL", "NO_GPU", "gpu", "gpu_is_promised", "jax", "precise"]

@@ -28,7 +28,9 @@ class Lowering:
         precision: see ``TracedNumpy``.
     """
 
-    def __init__(self, roots: Sequence[Expression], given: Mapping[Expression, Any], draw: Draw, precision: str | None) -> None:
+    def __init__(
+        self, roots: Sequence[Expression], given: Mapping[Expression, Any], draw: Draw, precision: str | None
+    ) -> None:
         self.roots, self.given, self.draw = roots, given, draw
         self.numpy = TracedNumpy(precision)
         self.order = topological(roots)
@@ -42,7 +44,9 @@ class Lowering:
         done = self._run(self.order, {}, NOTHING)
         return [done[root] for root in self.roots]
 
-    def _run(self, order: Sequence[Expression], known: Mapping[Expression, Any], bound: frozenset[Expression]) -> dict[Expression, Any]:
+    def _run(
+        self, order: Sequence[Expression], known: Mapping[Expression, Any], bound: frozenset[Expression]
+    ) -> dict[Expression, Any]:
         """Return the known values and those of nodes that depend on no step variables but the bound ones."""
         done = dict(known)
         for current in order:

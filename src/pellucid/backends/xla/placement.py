@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import InputError
+from ...core.expression import Expression
 from ...core.settings import is_whole
 from .library import jax
 
@@ -100,9 +101,11 @@ class Placement:
             return jax().make_array_from_callback(array.shape, sharding, lambda index: array[index])
         return jax().device_put(array, sharding, may_alias=not copied)
 
-    def put_rows(self, shape: tuple[int, ...], dtype: str, pick: Callable[[Any], Array]) -> Any:
-        """Return rows on the devices, of which each host picks those that its own devices have."""
-        return jax().make_array_from_callback(shape, self.of_rows(shape[0]), lambda index: pick(index[0]), dtype=dtype)
+    def put_rows(self, picked: Expression, source: Array, rows: Array) -> Any:
+        """Return some rows of an array on the devices, of which each host reads those that its own devices have."""
+        shape: Any = picked.shape
+        sharding = self.of_rows(len(rows))
+        return jax().make_array_from_callback(shape, sharding, lambda own: source[rows[own[0]]], dtype=picked.dtype)
 
     def fetch(self, value: Any) -> Array:
         """Return the memory of a value that each device has all of."""
@@ -124,7 +127,7 @@ def placed(wanted: int | Sequence[int] | str | None) -> Placement:
     found = jax().devices()
     if wanted is None:
         return Placement(found if jax().process_count() > 1 else found[:1])
-    numbers = range(wanted) if is_whole(wanted) else list(wanted)  # type: ignore[arg-type, call-overload]
+    numbers: list[Any] = list(range(wanted) if isinstance(wanted, int) else wanted)
     if not numbers or not all(is_whole(n) and 0 <= n < len(found) for n in numbers) or len({*numbers}) < len(numbers):
         raise InputError(
             f"devices is how many to use, or the numbers of some of them, not {wanted!r}; XLA sees {len(found)}"

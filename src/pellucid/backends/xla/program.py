@@ -15,11 +15,11 @@ import numpy as np
 
 from ...core.errors import InputError, MemoryNeededError
 from ...core.expression import Expression, Parameter, storage_of
-from ...core.memory import show_bytes
+from ...core.memory import bytes_of, show_bytes
 from ...core.traversal import topological
 from ...operations.batching import batch_indices
 from ...operations.recurrence import is_recurrence
-from ...step import Array, Call, Step
+from ...step import Call, Step
 from .library import jax, precise
 from .lower import Lowering, drawn
 from .picking import Picking, are_mapped, picking
@@ -111,7 +111,8 @@ class Program:
         self.rows = rows
         made = self.picking.step if self.picking else step
         self.traced, self.parameters = made, parameters
-        self.batch = step.batches.rows or next((step.inputs[k].shape[0] for k in sorted(rows)), 0)
+        first: Any = next((step.inputs[k].shape[0] for k in sorted(rows)), 0)
+        self.batch: int = step.batches.rows or first
         self._check_batch()
         self.loops = self._is_loop()
         self._compiled: Any = None
@@ -141,8 +142,7 @@ class Program:
 
     def _room(self) -> int:
         """Return for how many steps there is room in what one dispatch returns."""
-        size = sum(math.prod(o.shape) * np.dtype(o.dtype).itemsize for o in self.step.outputs)  # type: ignore[arg-type]
-        return min(MOST_ROOM // max(size, 1), MOST_STEPS)
+        return min(MOST_ROOM // max(bytes_of(self.step.outputs), 1), MOST_STEPS)
 
     # What is traced
 
@@ -155,7 +155,7 @@ class Program:
 
         def draw(node: Expression) -> Any:
             if node.operation is batch_indices:
-                epoch, start = batch // batches.count, batches.row(batch)
+                epoch, start = batch // batches.count, batches.first_row + batch % batches.count * batches.rows
                 found = drawn(node, seeds[1], epoch.astype("uint32"), start.astype("uint32"))
             else:
                 found = drawn(node, seeds[0], (step + batches.step(batch)).astype("uint32"))
@@ -205,7 +205,9 @@ class Program:
             done += size
         for start, size, outputs in found:
             for room, value in zip(call.outputs, outputs, strict=True):
-                room[start : start + size] = self.placement.fetch(value)[:size] if self.loops else self.placement.fetch(value)
+                room[start : start + size] = (
+                    self.placement.fetch(value)[:size] if self.loops else self.placement.fetch(value)
+                )
         jax().block_until_ready(updated)
         values = dict(zip(self.updated, updated, strict=True)) | dict(zip(self.read, read, strict=True))
         return [values[k] for k in range(len(state))]
@@ -257,8 +259,7 @@ class Program:
         picked = []
         for node, pick in zip(self.picking.step.inputs[len(kept) :], self.picking.picked, strict=True):
             rows, source = pick.rows(self.step, call, batch), call.inputs[pick.source]
-            shape: Any = node.shape
-            picked.append(self.placement.put_rows(shape, node.dtype, lambda own, s=source, r=rows: s[r[own]]))
+            picked.append(self.placement.put_rows(node, source, rows))
         return (*kept, *picked)
 
     def _kept(self, call: Call, k: int) -> Any:
@@ -277,7 +278,7 @@ def _multiplications(node: Expression) -> int:
     if node.operation.kind == "product":
         shared = node.inputs[0].shape[-2 if node.attribute("transpose_left") else -1]
     if node.operation.kind == "attention":
-        shared = node.inputs[0].shape[-1] * node.inputs[1].shape[-2]  # type: ignore[operator]
+        shared = node.inputs[0].shape[-1] * node.inputs[1].shape[-2]
     return 0 if node.operation.kind == "source" else math.prod(shape) * int(shared)
 
 

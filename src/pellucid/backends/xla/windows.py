@@ -16,9 +16,7 @@ def convolution(numpy: Any, x: Any, w: Any, **options: Any) -> Any:
     return numpy.product(functools.partial(_convolve, **options), x, w)
 
 
-def _convolve(
-    x: Any, w: Any, strides: Sizes, padding: Pairs, dilation: Sizes, groups: int, precision: Any
-) -> Any:
+def _convolve(x: Any, w: Any, strides: Sizes, padding: Pairs, dilation: Sizes, groups: int, precision: Any) -> Any:
     return jax().lax.conv_general_dilated(
         x,
         w,
