@@ -14,6 +14,7 @@ from ...operations.recurrence import NOTHING, is_recurrence, loop_key, loop_of, 
 from . import windows
 from .arithmetic import TracedArithmetic, TracedNumpy, counted
 from .library import jax
+from .products import product
 
 Draw = Callable[[Expression], Any]
 
@@ -63,9 +64,11 @@ class Lowering:
             return self.given[current]
         if current.operation.kind == "random":
             return self.draw(current)
-        operands = [done[i] for i in current.inputs]
-        meaning = MEANINGS.get(current.operation.name, current.operation.array)
-        result = self.numpy.asarray(meaning(self.numpy, *operands, **dict(current.attributes)))
+        result = product(self.numpy, current, done)
+        if result is None:
+            operands = [done[i] for i in current.inputs]
+            meaning = MEANINGS.get(current.operation.name, current.operation.array)
+            result = self.numpy.asarray(meaning(self.numpy, *operands, **dict(current.attributes)))
         if result.dtype.name != current.dtype or result.shape != current.shape:
             raise InternalError(
                 f"{current} is {current.dtype} {current.shape}, and in JAX {result.dtype.name} {result.shape}"
