@@ -100,7 +100,7 @@ class Lowering:
             done[loop.node(carries + stacks + k)] = self.numpy.concatenate(parts[::-1] if loop.reverse else parts)
 
 
-def drawn(current: Expression, seed: Any, step: Any, first: Any = 0) -> Any:
+def drawn(current: Expression, seed: Any, step: Any, first: Any = 0, shape: tuple[int, ...] | None = None) -> Any:
     """Return the value of a random node: the same numbers as on every backend.
 
     Args:
@@ -108,9 +108,10 @@ def drawn(current: Expression, seed: Any, step: Any, first: Any = 0) -> Any:
         seed: the key of the function's draws, or of the order of rows (uint32).
         step: what it is counted by: the number of the step, or of the epoch (uint32).
         first: the number of its first element (uint32).
+        shape: how many elements, where that is not its own shape.
     """
     attributes, numpy = dict(current.attributes), jax().numpy
-    shape = attributes["shape"]
+    shape = attributes["shape"] if shape is None else shape
     if not math.prod(shape):
         return numpy.zeros(shape, current.dtype)
     token = numpy.uint32(attributes["token"] & 0xFFFFFFFF)
