@@ -11,7 +11,7 @@ from ...core.expression import Expression
 from ...core.traversal import topological
 from ...operations.pooling import max_pool_gradient
 from ...operations.recurrence import NOTHING, is_recurrence, loop_key, loop_of, scopes
-from . import windows
+from . import attention, windows
 from .arithmetic import TracedArithmetic, TracedNumpy, counted
 from .library import jax
 from .products import product
@@ -129,6 +129,8 @@ def _max_pool_gradient(numpy: Any, x: Any, g: Any, **options: Any) -> Any:
 
 # What XLA has a better word for than the operation's own meaning, which is made of slices.
 MEANINGS: dict[str, Callable[..., Any]] = {
+    "attention": attention.attention,
+    "attention_gradient": attention.attention_gradient,
     "convolution": windows.convolution,
     "convolution_weight_gradient": windows.convolution_weight_gradient,
     "max_pool": windows.max_pool,

@@ -7,7 +7,7 @@ out the copies, and each of the products.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...core.expression import Expression
@@ -51,11 +51,17 @@ def _summed(numpy: Any, products: Expression, done: Mapping[Expression, Any]) ->
     stack = tuple(range(products.ndim - 2))
     shared = (products.attribute("transpose_left"), not products.attribute("transpose_right"))
     axes = tuple((*stack, products.ndim - (2 if first else 1)) for first in shared)
+    rows, columns = products.shape[-2:]
+    if rows > columns:  # XLA copies the first, so that what is summed over is its last axis
+        return numpy.swapaxes(numpy.product(_contraction(axes[::-1]), y, x), 0, 1)
+    return numpy.product(_contraction(axes), x, y)
 
+
+def _contraction(axes: tuple[tuple[int, ...], ...]) -> Callable[..., Any]:
     def multiply(x: Any, y: Any, precision: Any) -> Any:
         return jax().lax.dot_general(x, y, (axes, ((), ())), precision=precision)
 
-    return numpy.product(multiply, x, y)
+    return multiply
 
 
 __all__ = ["product"]
