@@ -139,9 +139,8 @@ def command(task: Task, runner: Runner, folder: Path, length: Length, variant: s
 def environment(runner: Runner, folder: Path, number: int) -> dict[str, str]:
     """Two threads, the CPU only, and a disk cache inside `folder`: an empty one for a cold start.
 
-    $PELLUCID_BENCH_PLATFORM is what JAX runs on instead of the CPU.
-
-    Python may write bytecode: the peers' came with pip, and Pellucid, editable, gets its own at its first import.
+    $PELLUCID_BENCH_PLATFORM is what JAX runs on instead of the CPU. Python may write bytecode: the peers' came with
+    pip, and Pellucid, editable, gets its own at its first import.
     """
     cache = folder / (f"cold-{number}" if runner.name.endswith("cold") else "cache")
     threads = dict.fromkeys(THREADS, str(CORES))

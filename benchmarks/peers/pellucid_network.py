@@ -65,7 +65,7 @@ class Trainer:
         self.network, self.problem, self.variant = network, problem, variant
         self.parameters: list[Any] = []
         self.loops: dict[tuple[int, bool], Any] = {}
-        self.done = 0
+        self.passes: dict[tuple[int, bool], int] = {}
 
     def reset(self) -> None:
         if not self.parameters:
@@ -89,8 +89,9 @@ class Trainer:
             given = (dropping,) if drops(self.network) else ()
             loop = self.step.minibatches(batch, shuffle=shuffle)
             self.loops[steps, shuffle] = loop.on(self.problem.images[rows], self.problem.labels[rows], *given)
-        self.loops[steps, shuffle].run(self.done, steps)
-        self.done += steps  # each pass has an order of its own
+        number = self.passes.get((steps, shuffle), 0)  # each pass has an order of its own
+        self.loops[steps, shuffle].run(number * steps, steps)
+        self.passes[steps, shuffle] = number + 1
 
     def weights(self) -> list[np.ndarray]:
         return [parameter.value for parameter in self.parameters]

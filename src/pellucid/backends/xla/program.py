@@ -170,6 +170,7 @@ class Program:
                 found = drawn(node, seeds[1], epoch.astype("uint32"), start.astype("uint32"))
             else:
                 found = drawn(node, seeds[0], (step + batches.step(batch)).astype("uint32"))
+                found = jax().lax.optimization_barrier(found)  # or what reads it would each draw it again
             return self._shared_out(found)
 
         values = Lowering(traced.roots, given, draw, self.precision).values()
