@@ -9,6 +9,7 @@ from typing import Any
 from ...core.errors import InternalError
 from ...core.expression import Expression
 from ...core.traversal import topological
+from ...operations.exponential import pow as power
 from ...operations.pooling import max_pool_gradient
 from ...operations.recurrence import NOTHING, is_recurrence, loop_key, loop_of, scopes
 from . import windows
@@ -123,12 +124,21 @@ def _max_pool_gradient(numpy: Any, x: Any, g: Any, **options: Any) -> Any:
     return max_pool_gradient.array(numpy, x, g, **options)
 
 
+def _pow(numpy: Any, x: Any, y: Any) -> Any:
+    """Whole numbers wrap, which those of JAX do for small powers alone."""
+    if numpy.issubdtype(x.dtype, numpy.floating):
+        return power.array(numpy, x, y)
+    assert power.scalar is not None
+    return power.scalar(TracedArithmetic(), x, y)
+
+
 # What XLA has a better word for than the operation's own meaning, which is made of slices.
 MEANINGS: dict[str, Callable[..., Any]] = {
     "convolution": windows.convolution,
     "convolution_weight_gradient": windows.convolution_weight_gradient,
     "max_pool": windows.max_pool,
     "max_pool_gradient": _max_pool_gradient,
+    "pow": _pow,
 }
 
 __all__ = ["Lowering", "drawn"]
