@@ -157,6 +157,7 @@ class Program:
             if node.operation is batch_indices:
                 epoch, start = batch // batches.count, batches.first_row + batch % batches.count * batches.rows
                 found = drawn(node, seeds[1], epoch.astype("uint32"), start.astype("uint32"))
+                found = self._constrained(found, self.placement.whole)  # or devices would agree on when to walk on
             else:
                 found = drawn(node, seeds[0], (step + batches.step(batch)).astype("uint32"))
             return self._shared_out(found)
@@ -170,7 +171,10 @@ class Program:
         """Return a draw of which each device computes its own rows."""
         if self.placement.count == 1 or not value.ndim or value.shape[0] != self.batch:
             return value
-        return jax().lax.with_sharding_constraint(value, self.placement.of_rows(self.batch))
+        return self._constrained(value, self.placement.of_rows(self.batch))
+
+    def _constrained(self, value: Any, sharding: Any) -> Any:
+        return value if self.placement.count == 1 else jax().lax.with_sharding_constraint(value, sharding)
 
     def many(self, updated: Any, read: Any, inputs: Any, seeds: Any, step: Any, batch: Any, count: Any) -> Any:
         """Return the outputs of some steps, in rooms for as many as there may be, and the last values."""
@@ -218,6 +222,11 @@ class Program:
         outputs, updated = tuple(whole for _ in self.step.outputs), tuple(whole for _ in self.updated)
         made = self.many if self.loops else self.once
         return jax().jit(made, donate_argnums=0, out_shardings=(outputs, updated)).lower(*arguments)
+
+    @property
+    def text(self) -> str:
+        """What XLA compiled it to: optimised HLO, with whatever the devices send each other; "" before it first ran."""
+        return "" if self._compiled is None else str(self._compiled.as_text())
 
     def _compile(self, arguments: Any) -> Any:
         compiled = self.lowered(arguments).compile()
