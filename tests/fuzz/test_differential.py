@@ -1,4 +1,4 @@
-"""Random graphs, run by every engine: native, XLA, reference and JAX agree, and gradients agree with finite differences."""
+"""Random graphs, run by every engine: native, XLA, reference and JAX agree, and gradients with finite differences."""
 
 from __future__ import annotations
 
