@@ -27,7 +27,7 @@ def loky():
 def dask():
     from distributed import Client, LocalCluster
 
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "processes": True}
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0", "processes": True}
     with LocalCluster(**options) as cluster, Client(cluster):
         yield {"backend": "dask"}
 
