@@ -42,7 +42,7 @@ def measure(tasks: Sequence[Task], length: rounds.Length, command: str) -> resul
         data = rounds.write_problems(tasks, folder)
         records = rounds.run_rounds(tasks, folder, length, lambda line: print(line, file=sys.stderr, flush=True))
         for task in tasks:
-            late = agreement.yardstick(task, folder, late=True) if task.key == "mnist-cnn" else ()
+            late = agreement.yardstick(task, folder, late=True) if task.subject == "mnist-cnn" else ()
             agreement.mark_disagreeing(records, task, agreement.yardstick(task, folder), late)
     described = machine.describe()
     origins = {

@@ -43,7 +43,7 @@ def yardstick(task: Task, folder: Path, late: bool = False) -> list[float]:
     if task.kind == "addition":
         return [addition.loss(addition.train(addition.draw(0, addition.EARLY_SAMPLES))[1])]
     if task.kind == "layer":
-        layer = layers.LAYERS[task.key]
+        layer = layers.LAYERS[task.subject]
         problem = layers.draw(layer)
         return [layers.loss(layer, layers.train(layer, problem, layers.EARLY_STEPS), problem)]
     return []

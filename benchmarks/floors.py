@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .kernels import LARGE
-from .tasks import CHARACTER_MODELS, ENGINES, KERAS, PELLUCID, PLAIN_LOOP, Figure
+from .tasks import CHARACTER_MODELS, ENGINES, KERAS, ON_XLA, PELLUCID, PLAIN_LOOP, XLA_TASKS, Figure, Task
 
 
 class Floor(NamedTuple):
@@ -76,6 +76,15 @@ def characters(model: str, measure: str) -> Figure:
     return Figure("characters", (f"{PELLUCID}, {model}",), measure)
 
 
+def xla_floor(task: Task) -> Floor:
+    """A step on XLA beside the fastest of those that are written by hand in JAX."""
+    by_hand = tuple(runner.name for runner in task.runners if runner.name != ON_XLA)
+    text = f"on XLA: {task.title}"
+    return Floor(text, Figure(task.key, (ON_XLA,)), Figure(task.key, by_hand), 1.05, at_most=True)
+
+
+XLA_FLOORS = tuple(map(xla_floor, XLA_TASKS))
+
 FLOORS = (
     Floor(
         "two moons 2-3-2: time beside the C loop",
@@ -141,4 +150,5 @@ FLOORS = (
     Floor("50,000 JPEGs: memory to the decoded size", Figure("reading", (PELLUCID,), "growth"), None, 1.3, True),
     ahead("LSTM layer: steps a second to PyTorch's", "lstm", ("PyTorch",), 1.2),
     ahead("transformer block: steps a second to PyTorch's", "transformer", ("PyTorch",), 1.2),
+    *XLA_FLOORS,
 )

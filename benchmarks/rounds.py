@@ -141,6 +141,8 @@ def environment(runner: Runner, folder: Path, number: int) -> dict[str, str]:
     cache = folder / (f"cold-{number}" if runner.name.endswith("cold") else "cache")
     threads = dict.fromkeys(THREADS, str(CORES))
     own = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    if runner.backend:
+        own["PELLUCID_BACKEND"] = runner.backend
     return {**own, **threads, "PELLUCID_THREADS": str(CORES), "JAX_PLATFORMS": "cpu", "PELLUCID_CACHE": str(cache)}
 
 

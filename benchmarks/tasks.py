@@ -8,23 +8,28 @@ from .kernels import KERNELS
 from .moons import SWEEP
 
 PELLUCID = "Pellucid"
+ON_XLA = "Pellucid on XLA"
 KERAS = "Keras on TensorFlow"
 
 
 class Runner(NamedTuple):
     """One way of computing a task: its name in the table, its module in peers/, and options of its own.
 
-    Where there are `variants`, round 0 tries each and the other rounds take the fastest.
+    Where there are `variants`, round 0 tries each and the other rounds take the fastest. `backend` is Pellucid's.
     """
 
     name: str
     module: str
     options: tuple[str, ...] = ()
     variants: tuple[str, ...] = ()
+    backend: str = ""
 
 
 class Task(NamedTuple):
-    """One comparison. `kind` says which yardstick judges it; times are seconds times `scale`, in `unit`."""
+    """One comparison. `kind` says which yardstick judges it; times are seconds times `scale`, in `unit`.
+
+    `beside` is for a step on XLA: the key of the task whose step it is.
+    """
 
     key: str
     title: str
@@ -34,6 +39,12 @@ class Task(NamedTuple):
     runners: tuple[Runner, ...]
     hidden: tuple[int, ...] = ()
     network: str = ""
+    beside: str = ""
+
+    @property
+    def subject(self) -> str:
+        """The key of the task whose data and yardstick it has."""
+        return self.beside or self.key
 
 
 class Figure(NamedTuple):
@@ -89,7 +100,7 @@ def network_task(key: str, title: str, torch: tuple[str, ...], *more: Runner) ->
     return Task(key, title, "network", "ms a step", MILLI, runners, network=key)
 
 
-TASKS = (
+ON_CORES = (
     moons_task("moons-3", "Two moons, 2-3-2", 3),
     moons_task("moons-50", "Two moons, 2-50-2", 50),
     Task(
@@ -300,6 +311,23 @@ TASKS = (
         tuple(Runner(name, "pellucid_kernels", ("--kernel", name)) for name in KERNELS),
     ),
 )
+
+
+def on_xla(task: Task) -> Task:
+    """The same steps on XLA beside those that are written by hand in JAX, in rounds of their own.
+
+    They are a task of their own so that they can be measured without all the other peers.
+    """
+    ours = task.runners[0]._replace(name=ON_XLA, backend="xla")
+    others = (runner for runner in task.runners if runner.module.startswith("jax_"))
+    return task._replace(key=f"xla-{task.key}", runners=(ours, *others), beside=task.key)
+
+
+STEPS = ("moons", "softmax", "network", "addition", "layer")
+"""Kinds of tasks whose training steps are written by hand in JAX."""
+
+XLA_TASKS = tuple(on_xla(task) for task in ON_CORES if task.kind in STEPS)
+TASKS = (*ON_CORES, *XLA_TASKS)
 
 
 def base(task: Task) -> str:

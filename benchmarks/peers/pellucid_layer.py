@@ -18,7 +18,10 @@ Places = Mapping[str, tuple[str, slice]]
 
 
 class Trainer:
-    """A layer of `pc.layers` with plain gradient descent, from the weights of the problem."""
+    """A layer of `pc.layers` with plain gradient descent, from the weights of the problem.
+
+    A batch has all rows, so that steps are on the same arrays, which are checked once, or put on the device.
+    """
 
     def __init__(self, layer: Any, places: Places, problem: Problem, rate: float) -> None:
         self.problem, self.places = problem, places
@@ -26,7 +29,8 @@ class Trainer:
         loss = ((layer(x) - targets) ** 2).mean()
         self.parameters = dict(layer.parameters)
         updates = pc.optimizers.SGD(rate).updates(loss, list(self.parameters.values()))
-        self.step = pc.function([x, targets], [], updates=updates)
+        step = pc.function([x, targets], [], updates=updates)
+        self.steps = step.minibatches(len(problem.inputs)).on(problem.inputs, problem.targets)
 
     def reset(self) -> None:
         for own, (name, columns) in self.places.items():
@@ -34,7 +38,7 @@ class Trainer:
             parameter.value = self.problem.start[name][..., columns].reshape(parameter.value.shape)
 
     def run(self, steps: int) -> None:
-        self.step.repeat(steps)(self.problem.inputs, self.problem.targets)
+        self.steps.run(0, steps)
 
     def weights(self) -> dict[str, np.ndarray]:
         found = {name: np.empty_like(array) for name, array in self.problem.start.items()}

@@ -57,11 +57,13 @@ def training_step(network: Network, start: Weights) -> tuple[Any, list[Any], Any
 
 
 class Trainer:
-    """The same function in order and shuffled."""
+    """The same function in order and shuffled; the arrays are checked once, or put on the device, where they stay."""
 
     def __init__(self, network: Network, problem: Problem, variant: str) -> None:
         self.network, self.problem = network, problem
         self.parameters: list[Any] = []
+        self.loops: dict[tuple[int, bool], Any] = {}
+        self.done = 0
 
     def reset(self) -> None:
         if not self.parameters:
@@ -80,9 +82,13 @@ class Trainer:
 
     def over(self, steps: int, shuffle: bool, dropping: float) -> None:
         """One pass over the rows of so many steps."""
-        rows, batch = slice(0, steps * self.network.batch), self.network.batch
-        given = (dropping,) if drops(self.network) else ()
-        self.step.minibatches(batch, shuffle=shuffle)(self.problem.images[rows], self.problem.labels[rows], *given)
+        if (steps, shuffle) not in self.loops:
+            rows, batch = slice(0, steps * self.network.batch), self.network.batch
+            given = (dropping,) if drops(self.network) else ()
+            loop = self.step.minibatches(batch, shuffle=shuffle)
+            self.loops[steps, shuffle] = loop.on(self.problem.images[rows], self.problem.labels[rows], *given)
+        self.loops[steps, shuffle].run(self.done, steps)
+        self.done += steps  # each pass has an order of its own
 
     def weights(self) -> list[np.ndarray]:
         return [parameter.value for parameter in self.parameters]

@@ -10,11 +10,12 @@ from .pellucid_model import softmax_step
 
 
 class Trainer:
-    """The same function in order and shuffled."""
+    """The same function in order and shuffled; the arrays that it shuffles are checked once, or put on the device."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         self.step, (self.W, self.b) = softmax_step(INPUTS, CLASSES, RATE)
+        self.shuffled = self.step.minibatches(BATCH, shuffle=True, seed=0).on(*problem)
 
     def reset(self) -> None:
         self.W.value, self.b.value = np.zeros((INPUTS, CLASSES), np.float32), np.zeros(CLASSES, np.float32)
@@ -24,7 +25,7 @@ class Trainer:
         self.step.minibatches(BATCH, shuffle=False)(self.problem.images[rows], self.problem.labels[rows])
 
     def run_shuffled(self, epochs: int) -> None:
-        self.step.minibatches(BATCH, epochs=epochs, shuffle=True, seed=0)(*self.problem)
+        self.shuffled.run(0, epochs * self.shuffled.steps_per_epoch)
 
     def weights(self) -> tuple[np.ndarray, np.ndarray]:
         return self.W.value, self.b.value

@@ -198,7 +198,8 @@ def _mask(mask: Any, query: Expression, key: Expression) -> list[Expression]:
     return [] if mask is None else [fitting_mask(mask, (*query.shape[:-1], key.shape[-2]))]
 
 
-def _array_scores(xp: Any, query: Any, key: Any, mask: tuple[Any, ...], causal: bool) -> Any:
+def array_scores(xp: Any, query: Any, key: Any, mask: tuple[Any, ...], causal: bool) -> Any:
+    """Return what softmax is taken of, as an array."""
     number = query.dtype.type
     scores = xp.matmul(query, xp.swapaxes(key, -1, -2)) * number(1 / math.sqrt(max(query.shape[-1], 1)))
     if causal:
@@ -217,14 +218,14 @@ def _array_level(xp: Any, scores: Any) -> Any:
 
 
 def _array(xp: Any, query: Any, key: Any, value: Any, *mask: Any, causal: bool) -> Any:
-    scores = _array_scores(xp, query, key, mask, causal)
+    scores = array_scores(xp, query, key, mask, causal)
     return xp.matmul(xp.exp(scores - _array_level(xp, scores)), value)
 
 
 def _array_gradient(
     xp: Any, query: Any, key: Any, value: Any, g: Any, output: Any, level: Any, *mask: Any, causal: bool, of: str
 ) -> Any:
-    powers = xp.exp(_array_scores(xp, query, key, mask, causal) - level[..., None])
+    powers = xp.exp(array_scores(xp, query, key, mask, causal) - level[..., None])
     if of == "value":
         return xp.matmul(xp.swapaxes(powers, -1, -2), g)
     product = xp.sum(g * output, axis=-1, keepdims=True)
@@ -347,7 +348,7 @@ attention_logsumexp: Operation = register(
         ),
         shape=lambda query, *_, **__: query.shape[:-1],
         dtype=lambda query, *_, **__: query.dtype,
-        array=lambda xp, query, key, *mask, causal: _array_level(xp, _array_scores(xp, query, key, mask, causal))[
+        array=lambda xp, query, key, *mask, causal: _array_level(xp, array_scores(xp, query, key, mask, causal))[
             ..., 0
         ],
         gradient=_logsumexp_gradient,

@@ -47,6 +47,10 @@ class TracedNumpy:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._numpy, name)
 
+    def take(self, x: Any, indices: Any, axis: int) -> Any:
+        """Return the slices of x at indices which the operations keep inside: none are to be marked as outside."""
+        return self._numpy.take(x, indices, axis=axis, mode="clip")
+
     def matmul(self, x: Any, y: Any) -> Any:
         """Return the matrix product."""
         return self.product(self._numpy.matmul, x, y)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,9 +12,10 @@ from ...core.traversal import topological
 from ...operations.exponential import pow as power
 from ...operations.pooling import max_pool_gradient
 from ...operations.recurrence import NOTHING, is_recurrence, loop_key, loop_of, scopes
-from . import windows
+from . import attention, windows
 from .arithmetic import TracedArithmetic, TracedNumpy, counted
 from .library import jax
+from .products import product
 
 Draw = Callable[[Expression], Any]
 
@@ -65,13 +65,11 @@ class Lowering:
             return self.given[current]
         if current.operation.kind == "random":
             return self.draw(current)
-        if (summed := _summed_product(current)) is not None:
-            factors, axes = summed
-            multiply = functools.partial(jax().lax.dot_general, dimension_numbers=axes)
-            return self.numpy.product(multiply, *(done[i] for i in factors))
-        operands = [done[i] for i in current.inputs]
-        meaning = MEANINGS.get(current.operation.name, current.operation.array)
-        result = self.numpy.asarray(meaning(self.numpy, *operands, **dict(current.attributes)))
+        result = product(self.numpy, current, done)
+        if result is None:
+            operands = [done[i] for i in current.inputs]
+            meaning = MEANINGS.get(current.operation.name, current.operation.array)
+            result = self.numpy.asarray(meaning(self.numpy, *operands, **dict(current.attributes)))
         if result.dtype.name != current.dtype or result.shape != current.shape:
             raise InternalError(
                 f"{current} is {current.dtype} {current.shape}, and in JAX {result.dtype.name} {result.shape}"
@@ -103,7 +101,7 @@ class Lowering:
             done[loop.node(carries + stacks + k)] = self.numpy.concatenate(parts[::-1] if loop.reverse else parts)
 
 
-def drawn(current: Expression, seed: Any, step: Any, first: Any = 0) -> Any:
+def drawn(current: Expression, seed: Any, step: Any, first: Any = 0, shape: tuple[int, ...] | None = None) -> Any:
     """Return the value of a random node: the same numbers as on every backend.
 
     Args:
@@ -111,9 +109,10 @@ def drawn(current: Expression, seed: Any, step: Any, first: Any = 0) -> Any:
         seed: the key of the function's draws, or of the order of rows (uint32).
         step: what it is counted by: the number of the step, or of the epoch (uint32).
         first: the number of its first element (uint32).
+        shape: how many elements, where that is not its own shape.
     """
     attributes, numpy = dict(current.attributes), jax().numpy
-    shape = attributes["shape"]
+    shape = attributes["shape"] if shape is None else shape
     if not math.prod(shape):
         return numpy.zeros(shape, current.dtype)
     token = numpy.uint32(attributes["token"] & 0xFFFFFFFF)
@@ -121,23 +120,6 @@ def drawn(current: Expression, seed: Any, step: Any, first: Any = 0) -> Any:
     assert current.operation.scalar is not None
     made = current.operation.scalar(TracedArithmetic(), seed, token, step, element, **attributes)
     return numpy.broadcast_to(made, shape) if made.ndim == len(shape) else made.reshape(shape)
-
-
-def _summed_product(current: Expression) -> tuple[tuple[Expression, ...], Any] | None:
-    """Return the factors and axes of products that are all summed, which is one product over a longer axis.
-
-    So is the derivative of a weight that every step of a loop uses. XLA would make and send the products one by one.
-    """
-    if current.operation.name != "sum" or current.inputs[0].operation.name != "matmul":
-        return None
-    (product,) = current.inputs
-    x, y = product.inputs
-    batch = tuple(range(product.ndim - 2))
-    if not batch or current.attribute("axes") != batch or x.ndim != y.ndim or x.shape[:-2] != y.shape[:-2]:
-        return None
-    left = len(batch) + (0 if product.attribute("transpose_left") else 1)
-    right = len(batch) + (1 if product.attribute("transpose_right") else 0)
-    return (x, y), (((*batch, left), (*batch, right)), ((), ()))
 
 
 def _max_pool_gradient(numpy: Any, x: Any, g: Any, **options: Any) -> Any:
@@ -156,6 +138,8 @@ def _pow(numpy: Any, x: Any, y: Any) -> Any:
 
 # What XLA has a better word for than the operation's own meaning, which is made of slices.
 MEANINGS: dict[str, Callable[..., Any]] = {
+    "attention": attention.attention,
+    "attention_gradient": attention.attention_gradient,
     "convolution": windows.convolution,
     "convolution_weight_gradient": windows.convolution_weight_gradient,
     "max_pool": windows.max_pool,

@@ -18,7 +18,6 @@ from ...core.expression import Expression, Parameter, storage_of
 from ...core.memory import bytes_of, show_bytes
 from ...core.traversal import topological
 from ...operations.batching import batch_indices
-from ...operations.recurrence import is_recurrence
 from ...step import Call, Step
 from .library import jax, precise
 from .lower import Lowering, drawn
@@ -27,7 +26,7 @@ from .placement import Placement, memory_of, placed
 
 MOST_ROOM = 2**22  # bytes of outputs that one dispatch of a loop may return
 MOST_STEPS = 4096  # in one dispatch of a loop
-SMALL = 1 << 20  # multiplications in a step from which a CPU is busy with it, and a loop gains nothing
+SMALL = 1 << 26  # multiplications in a step from which a CPU is busy with it, and a loop gains nothing
 WORD = 0xFFFFFFFF
 
 
@@ -123,6 +122,9 @@ class Program:
         self.batch: int = step.batches.rows or first
         self._check_batch()
         self.loops = self._is_loop()
+        picks_rows = (node for node in topological(made.roots) if node.operation is batch_indices)
+        self.shuffles = [node for node in picks_rows if self.loops and node.attribute("shuffle")]
+        self._order_shape = (step.batches.count * step.batches.rows,)
         self._compiled: Any = None
 
     def _check_batch(self) -> None:
@@ -137,14 +139,15 @@ class Program:
     def _is_loop(self) -> bool:
         """Whether many steps go into one dispatch.
 
-        On a CPU XLA computes convolutions and large products in a loop on one core, and small ones as fast as outside.
+        On a CPU XLA computes convolutions in a loop on one core, and copies in it what a step both reads and writes,
+        which a large step would pay for.
         """
         if self.picking is not None or not self._room():
             return False
         if self.placement.devices[0].platform != "cpu":
             return True
         order = topological(self.step.roots)
-        if any(node.operation.kind in ("convolution", "pooling") or is_recurrence(node) for node in order):
+        if any(node.operation.kind in ("convolution", "pooling") for node in order):
             return False
         return sum(map(_multiplications, order)) < SMALL
 
@@ -154,15 +157,20 @@ class Program:
 
     # What is traced
 
-    def once(self, updated: Any, read: Any, inputs: Any, seeds: Any, step: Any, batch: Any) -> tuple[Any, Any]:
-        """Return the outputs and new values of one step."""
+    def once(
+        self, updated: Any, read: Any, inputs: Any, seeds: Any, step: Any, batch: Any, orders: Any = ()
+    ) -> tuple[Any, Any]:
+        """Return the outputs and new values of one step; ``orders`` are those of the epoch, if they are drawn."""
         traced, batches = self.traced, self.step.batches
         given: dict[Expression, Any] = dict(zip(traced.inputs, inputs, strict=True))
         for numbers, values in ((self.updated, updated), (self.read, read)):
             given |= {self.parameters[k]: value for k, value in zip(numbers, values, strict=True)}
 
         def draw(node: Expression) -> Any:
-            if node.operation is batch_indices:
+            if orders and node in self.shuffles:
+                place = batch % batches.count * batches.rows
+                found = jax().lax.dynamic_slice(orders[self.shuffles.index(node)], (place,), (batches.rows,))
+            elif node.operation is batch_indices:
                 epoch, start = batch // batches.count, batches.first_row + batch % batches.count * batches.rows
                 found = drawn(node, seeds[1], epoch.astype("uint32"), start.astype("uint32"))
                 found = self._constrained(found, self.placement.whole)  # or devices would agree on when to walk on
@@ -184,18 +192,42 @@ class Program:
     def _constrained(self, value: Any, sharding: Any) -> Any:
         return value if self.placement.count == 1 else jax().lax.with_sharding_constraint(value, sharding)
 
-    def many(self, updated: Any, read: Any, inputs: Any, seeds: Any, step: Any, batch: Any, count: Any) -> Any:
-        """Return the outputs of some steps, in rooms for as many as there may be, and the last values."""
+    def many(self, kept: Any, read: Any, inputs: Any, seeds: Any, step: Any, batch: Any, count: Any, known: Any) -> Any:
+        """Return the outputs of some steps, in rooms for as many as there may be, and what is kept for the next ones.
+
+        That is the parameters' values, and the order of the rows of an epoch, which is drawn once for all its steps.
+        ``known`` is the epoch of the one that is given.
+        """
         numpy, lax = jax().numpy, jax().lax
         rooms = tuple(numpy.zeros((self._room(), *o.shape), o.dtype) for o in self.step.outputs)
 
-        def body(k: Any, state: Any) -> Any:
-            rooms, updated = state
-            outputs, updated = self.once(updated, read, inputs, seeds, step, batch + k)
-            put = lax.dynamic_update_index_in_dim
-            return tuple(put(room, out, k, 0) for room, out in zip(rooms, outputs, strict=True)), updated
+        def steps(first: Any, end: Any, rooms: Any, updated: Any, orders: Any) -> Any:
+            def body(k: Any, state: Any) -> Any:
+                rooms, updated = state
+                outputs, updated = self.once(updated, read, inputs, seeds, step, batch + k, orders)
+                put = lax.dynamic_update_index_in_dim
+                return tuple(put(room, out, k, 0) for room, out in zip(rooms, outputs, strict=True)), updated
 
-        return lax.fori_loop(0, count, body, (rooms, updated))
+            return lax.fori_loop(first, end, body, (rooms, updated))
+
+        def epoch(state: Any) -> Any:
+            done, rooms, (updated, orders), known = state
+            number, place = (batch + done) // self.step.batches.count, (batch + done) % self.step.batches.count
+            orders = lax.cond(number == known, lambda: orders, lambda: self._orders(seeds[1], number.astype("uint32")))
+            end = numpy.minimum(count, done + self.step.batches.count - place)
+            rooms, updated = steps(done, end, rooms, updated, orders)
+            return end, rooms, (updated, orders), number
+
+        if not self.shuffles:
+            rooms, updated = steps(0, count, rooms, kept[0], ())
+            return rooms, (updated, ())
+        state = lax.while_loop(lambda state: state[0] < count, epoch, (count * 0, rooms, kept, known))
+        return state[1:3]
+
+    def _orders(self, seed: Any, epoch: Any) -> tuple[Any, ...]:
+        """Return the rows of all batches of an epoch, one after another, for each node that picks some."""
+        first = np.uint32(self.step.batches.first_row)
+        return tuple(drawn(node, seed, epoch, first, self._order_shape) for node in self.shuffles)
 
     # What is run
 
@@ -208,11 +240,14 @@ class Program:
         while done < count:
             batch = call.batch + first + done
             size = min(count - done, self._room()) if self.loops else 1
-            numbers = (seeds, step, np.int64(batch), *([np.int64(size)] if self.loops else []))
-            arguments = (updated, read, self._inputs(call, batch), *numbers)
-            if self._compiled is None:
-                self._compiled = self._compile(arguments)
-            outputs, updated = self._compiled(*arguments)
+            arguments = (read, self._inputs(call, batch), seeds, step, np.int64(batch))
+            if self.loops:
+                orders, known = self._kept_orders(call)
+                outputs, (updated, orders) = self._called((updated, orders), *arguments, np.int64(size), known)
+                epoch = np.int64((batch + size - 1) // self.step.batches.count)
+                call.memory["orders"] = call.order_seed, orders, epoch
+            else:
+                outputs, updated = self._called(updated, *arguments)
             found.append((first + done, size, outputs))
             done += size
         for start, size, outputs in found:
@@ -224,12 +259,24 @@ class Program:
         values = dict(zip(self.updated, updated, strict=True)) | dict(zip(self.read, read, strict=True))
         return [values[k] for k in range(len(state))]
 
+    def _kept_orders(self, call: Call) -> tuple[Any, Any]:
+        """Return the orders of rows that were drawn last, and of which epoch they are, or orders that are of none."""
+        seed, orders, epoch = call.memory.pop("orders", (None, None, None))  # they are donated
+        if orders is None:
+            empty = np.zeros(self._order_shape, np.int32)
+            orders = tuple(self.placement.put(empty, self.placement.whole, copied=True) for _ in self.shuffles)
+        return orders, epoch if seed == call.order_seed else np.int64(-1)
+
+    def _called(self, *arguments: Any) -> Any:
+        if self._compiled is None:
+            self._compiled = self._compile(arguments)
+        return self._compiled(*arguments)
+
     def lowered(self, arguments: Any) -> Any:
         """Return what JAX makes of the step for arguments like these, before XLA compiles it."""
         whole = self.placement.whole
-        outputs, updated = tuple(whole for _ in self.step.outputs), tuple(whole for _ in self.updated)
         made = self.many if self.loops else self.once
-        return jax().jit(made, donate_argnums=0, out_shardings=(outputs, updated)).lower(*arguments)
+        return jax().jit(made, donate_argnums=0, out_shardings=whole).lower(*arguments)
 
     def text(self) -> str:
         """Return the optimised HLO."""
