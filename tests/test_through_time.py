@@ -7,10 +7,11 @@ import itertools
 import jax
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import pellucid as pc
+from draws import draws
 from recurrences import CASES, loss_of, parameters, unrolled, values
 
 BACKENDS = ["reference", "native"]
@@ -141,7 +142,7 @@ def jax_rnn(x, W, U, b, h0, reverse):
 @given(
     shape=st.tuples(*(st.integers(1, most) for most in (6, 5, 5, 9))), reverse=st.booleans(), recompute=st.booleans()
 )
-@settings(max_examples=8)
+@draws(8)
 def test_a_loop_agrees_with_jax(backend, shape, reverse, recompute):
     numbers = {k: v.astype("float32") for k, v in values(shape=shape).items()}
     made = [pc.parameter(v, name=k) for k, v in numbers.items()]
