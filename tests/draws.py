@@ -8,5 +8,5 @@ USUAL = 50  # of the profile ``dev``
 
 
 def draws(number: int) -> settings:
-    """Return settings for so many examples in the profile ``dev``, half of them in ``ci``, and a hundredfold in ``soak``."""
+    """Return settings for so many examples in the profile ``dev``: half as many in ``ci``, 100 times in ``soak``."""
     return settings(max_examples=max(2, number * settings.default.max_examples // USUAL))

@@ -70,7 +70,7 @@ def test_elementwise_over_sizes(operation: Operation, dtype: int) -> None:
     if output in inputs:
         pytest.skip("a conversion to the same dtype")
     functions = [pc.function(inputs, output, backend=backend, allow_nan=True) for backend in ("native", "reference")]
-    for size in SIZES:
+    for size in SIZES if dtype == 0 else SIZES[-3:]:
         arrays = case.arrays(special=True, shapes=tuple((size,) for _ in dtypes))
         native, reference = (f(*arrays) for f in functions)
         assert_close(native, reference, output.dtype, MATHEMATICS_ULPS)
