@@ -37,6 +37,8 @@ UNTRACED = (
     "tests/layers/test_every_layer.py::test_it_trains_alike",
     "tests/operations/test_fused_attention.py::test_native_agrees",
     "tests/operations/test_scan.py::test_any_shape_agrees_with_jax",
+    "tests/optimizers/test_rules.py::test_a_gradient_of_any_size",
+    "tests/optimizers/test_rules.py::test_a_quadratic",
     "tests/promises/",
     "tests/schedule/test_same_text.py",
     "tests/test_through_time.py",
