@@ -134,7 +134,7 @@ def test_against_jax(name):
         return evaluate([loss], values | dict(zip(targets, arrays, strict=True)), xp=jax.numpy)[0]
 
     with jax.enable_x64(True):
-        theirs = jax.grad(meaning)([jax.numpy.asarray(values[t]) for t in targets])
+        theirs = jax.jit(jax.grad(meaning))([jax.numpy.asarray(values[t]) for t in targets])
     for ours, other in zip(evaluate(found, values), theirs, strict=True):
         np.testing.assert_allclose(ours, np.asarray(other), rtol=1e-9, atol=1e-12)
 

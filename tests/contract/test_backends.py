@@ -91,7 +91,7 @@ def test_elementwise_over_sizes(backend: str, operation: Operation, dtype: int) 
     if output in inputs:
         pytest.skip("a conversion to the same dtype")
     functions = [pc.function(inputs, output, backend=b, allow_nan=True) for b in (backend, "reference")]
-    for size in SIZES[backend]:
+    for size in SIZES[backend] if dtype == 0 else SIZES[backend][-3:]:
         arrays = case.arrays(special=True, shapes=tuple((size,) for _ in dtypes))
         arrays = list(map(without_subnormals, arrays)) if backend == "xla" else arrays
         found, reference = (f(*arrays) for f in functions)

@@ -6,16 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import pellucid as pc
+from draws import draws
 from operations.geometry import Geometry, geometries
 from pellucid.backends.reference import evaluate
 
 LETTERS = {1: ("NHC", "HIO", "NHC"), 2: ("NHWC", "HWIO", "NHWC")}
-REFERENCE = settings(max_examples=25)
-NATIVE = settings(max_examples=15)
+REFERENCE = draws(25)
+NATIVE = draws(15)
 
 
 def variables(geometry: Geometry) -> tuple[pc.Expression, pc.Expression]:
@@ -104,7 +105,7 @@ def test_native_agrees_with_reference(geometry: Geometry) -> None:
         close(one / scale, other / scale, geometry.dtype)
 
 
-@settings(max_examples=10)
+@draws(10)
 @given(geometries(dtype="float64", smallest=1))
 def test_second_derivatives_agree_with_finite_differences(geometry: Geometry) -> None:
     """Along a random direction; the loss is of both gradients, so every map is differentiated by every operand."""

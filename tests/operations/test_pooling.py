@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 import pellucid as pc
+from draws import draws
 from operations.geometry import Geometry, geometries
 from pellucid.backends.reference import evaluate
 from pellucid.core.traversal import topological
@@ -17,8 +18,8 @@ from pellucid.rewrite.engine import Log, rewrite
 from pellucid.rewrite.reduction import NEVER_DECREASING, max_pool_monotone
 from pellucid.rewrite.rules import ALL
 
-REFERENCE = settings(max_examples=25)
-NATIVE = settings(max_examples=15)
+REFERENCE = draws(25)
+NATIVE = draws(15)
 MAXIMA = (pc.max_pool1d, pc.max_pool2d)
 MEANS = (pc.average_pool1d, pc.average_pool2d)
 
@@ -81,7 +82,7 @@ def test_native_agrees_with_reference(geometry: Geometry) -> None:
         np.testing.assert_allclose(one, other, rtol=2e-5, atol=2e-5)
 
 
-@settings(max_examples=10)
+@draws(10)
 @given(geometries(dtype="float64", dilated=False, narrow=True, smallest=1))
 def test_second_derivatives_agree_with_finite_differences(geometry: Geometry) -> None:
     """Along a random direction, where no window has two elements so close that the step would exchange them."""

@@ -8,10 +8,11 @@ from typing import NamedTuple
 import jax
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import pellucid as pc
+from draws import draws
 from pellucid.core.errors import (
     DtypeError,
     InputError,
@@ -104,7 +105,7 @@ def test_integers_and_booleans_are_carried(backend):
     reverse=st.booleans(),
     dtype=st.sampled_from(["float32", "float64"]),
 )
-@settings(max_examples=15)
+@draws(15)
 def test_any_shape_agrees_with_jax(backend, shape, reverse, dtype):
     numbers = {k: v.astype(dtype) for k, v in values(shape=shape).items()}
     made = [pc.parameter(v, name=k, dtype=dtype) for k, v in numbers.items()]

@@ -92,7 +92,7 @@ def test_two_processes_give_the_same_bits_and_the_same_code():
 
 
 def test_interrupts_stop_after_whole_steps():
-    assert run(INTERRUPT, "100").endswith("clean\n")
+    assert run(INTERRUPT, "30").endswith("clean\n")
 
 
 @pytest.mark.soak

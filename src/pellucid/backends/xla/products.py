@@ -1,8 +1,8 @@
 """Products of many matrices, made one product where they can be.
 
-A step multiplies each matrix of a stack by the same one, which it has as a stack of copies, and sums the products of two
-stacks: all weights of a recurrent layer are met so, once for each time. Native code makes loops of both. XLA would write
-out the copies, and each of the products.
+A step multiplies each matrix of a stack by the same one, which it has as a stack of copies, and sums the products of
+two stacks: all weights of a recurrent layer are met so, once for each time. Native code makes loops of both. XLA would
+write out the copies, and each of the products.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def _summed(numpy: Any, products: Expression, done: Mapping[Expression, Any]) ->
     stack = tuple(range(products.ndim - 2))
     shared = (products.attribute("transpose_left"), not products.attribute("transpose_right"))
     axes = tuple((*stack, products.ndim - (2 if first else 1)) for first in shared)
-    rows, columns = products.shape[-2:]
+    shape: Any = products.shape
+    rows, columns = shape[-2:]
     if rows > columns:  # XLA copies the first, so that what is summed over is its last axis
         return numpy.swapaxes(numpy.product(_contraction(axes[::-1]), y, x), 0, 1)
     return numpy.product(_contraction(axes), x, y)

@@ -294,8 +294,12 @@ class Program:
         parameters = [tuple(like(self.parameters[k], whole) for k in numbers) for numbers in (self.updated, self.read)]
         shared = [placement.of_rows(self.batch) if k in self.rows else whole for k in range(len(self.traced.inputs))]
         inputs = tuple(map(like, self.traced.inputs, shared))
-        numbers = ((numpy.uint32(0), numpy.uint32(0)), *[numpy.int64(0)] * (3 if self.loops else 2))
-        return (*parameters, inputs, *numbers)
+        seeds, number = (numpy.uint32(0), numpy.uint32(0)), numpy.int64(0)
+        if not self.loops:
+            return (*parameters, inputs, seeds, number, number)
+        order = jax().ShapeDtypeStruct(self._order_shape, "int32", sharding=whole)
+        kept = (parameters[0], tuple(order for _ in self.shuffles))
+        return (kept, parameters[1], inputs, seeds, *[number] * 4)
 
     def _compile(self, arguments: Any) -> Any:
         compiled = self.lowered(arguments).compile()
