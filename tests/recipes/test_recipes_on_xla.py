@@ -1,4 +1,4 @@
-"""The network of every recipe, on XLA: it learns as native code does."""
+"""The network of every recipe, on XLA: it learns as the reference does."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_every_recipe_learns_on_xla(name):
     x, y = made_up(document)
     parts = Parts(Labelled(x, y, CLASSES), None, 0.0, CLASSES, "")
     losses = []
-    for backend in ("native", "xla"):
+    for backend in ("reference", "xla"):
         model = model_of(document, parts)
         history = model.fit(x, y, epochs=3, batch_size=ROWS, verbose=0, backend=backend)
         losses.append(history.history["loss"])
