@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import losses, optimizers
+from .. import distributed, losses, optimizers
 from ..core.errors import InputError
 from ..core.expression import Expression, Parameter
 from ..core.settings import check_number, check_whole, is_whole
@@ -286,7 +286,7 @@ class Model:
             self.progress.epochs, self.progress.step, self.progress.sums = epoch, 0, {}
 
     def _watching(self, callbacks: Any, verbose: int, last: int, steps: int | None) -> list[Callback]:
-        watching = [*callbacks, *display(verbose, last, steps)]
+        watching = [*callbacks, *display(verbose if distributed.is_first() else 0, last, steps)]
         for callback in watching:
             if not isinstance(callback, Callback):
                 raise InputError(f"callbacks has {callback!r}, which is no pc.callbacks.Callback")
