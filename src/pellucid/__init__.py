@@ -45,7 +45,8 @@ _PARTS = (
 # Names of the parts that are public at the top as well; a part is loaded when one of them is first used.
 _FROM = {
     "Model": "training", "Network": "layers", "NetworkClassifier": "estimators", "NetworkRegressor": "estimators",
-    "Sequential": "layers", "callbacks": "training", "load": "training", "register": "core.configuration",
+    "Sequential": "layers", "callbacks": "training",
+    "devices": "backends.xla.placement", "load": "training", "register": "core.configuration",
     "show": "view.show", "state_updates": "layers", "sweep": "sweeps",
 }  # fmt: skip
 

@@ -10,11 +10,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .core.errors import PellucidError
+from .core.errors import InputError, PellucidError
 from .core.expression import Parameter
 from .core.memory import bytes_of, check_addressable
+from .core.sizes import Size
 from .core.traversal import topological
 from .core.wellformed import check
 from .operations.recurrence import is_recurrence
@@ -26,9 +27,47 @@ from .step import Call, Executable, Step, numbered
 if TYPE_CHECKING:
     from .backends.native.profile import Profile
 
-# Each is a module with a ``compile_step``, loaded when it is first used: LLVM is not needed before.
-BACKENDS = {"native": "pellucid.backends.native.program", "reference": "pellucid.backends.reference"}
+# Each is a module with a ``compile_step``, loaded when it is first used: neither LLVM nor JAX is needed before.
+BACKENDS = {
+    "native": "pellucid.backends.native.program",
+    "reference": "pellucid.backends.reference",
+    "xla": "pellucid.backends.xla.program",
+}
 PROFILER = "pellucid.backends.native.profile"  # as late: it loads what writes code
+
+
+class Backend(NamedTuple):
+    """What computes a step, and how.
+
+    Attributes:
+        name: "native", "xla" or "reference".
+        devices: of XLA: how many, or the numbers of those; None for one, or for those of all hosts; "own" for one of
+            this host's.
+        precision: of XLA: "bfloat16" to multiply matrices in it.
+    """
+
+    name: str
+    devices: int | tuple[int, ...] | str | None = None
+    precision: str | None = None
+
+    def check(self) -> None:
+        """Check that there is such a backend.
+
+        Raises:
+            PellucidError: if there is none, or it does not take what was asked for.
+        """
+        if self.name not in BACKENDS:
+            raise PellucidError(f"there is no backend {self.name!r}; choose one of {', '.join(BACKENDS)}")
+        if self.precision not in PRECISIONS:
+            raise InputError(f"the precision is float32 or bfloat16, not {self.precision!r}")
+        if self.name != "xla" and (self.devices is not None or self.precision == "bfloat16"):
+            raise InputError(
+                f"the backend {self.name} computes on this machine's cores, in the dtypes of the expressions; devices"
+                " and precision are for backend='xla'"
+            )
+
+
+PRECISIONS = (None, "float32", "bfloat16")
 
 
 @dataclass
@@ -84,21 +123,22 @@ def checking() -> bool:
     return bool(os.environ.get("PELLUCID_CHECK"))
 
 
-def default_backend() -> str:
-    """Return the backend used where none is named: $PELLUCID_BACKEND, or native."""
-    return os.environ.get("PELLUCID_BACKEND", "native")
+def chosen_backend(given: str | Backend | None) -> Backend:
+    """Return the backend that is named, or else that of $PELLUCID_BACKEND, or else native."""
+    if isinstance(given, Backend):
+        return given
+    return Backend(given or os.environ.get("PELLUCID_BACKEND", "native"))
 
 
-def compile_step(step: Step, sizes: Mapping[str, int], backend: str | None) -> Compilation:
+def compile_step(step: Step, sizes: Mapping[str, int], backend: str | Backend | None) -> Compilation:
     """Compile a step at the given sizes of its named axes.
 
     Raises:
         PellucidError: if there is no such backend.
         MemoryNeededError: if a value is larger than any memory.
     """
-    name = backend or default_backend()
-    if name not in BACKENDS:
-        raise PellucidError(f"there is no backend {name!r}; choose one of {', '.join(BACKENDS)}")
+    chosen = chosen_backend(backend)
+    chosen.check()
     log = Log()
     written = numbered(step, sizes)
     check_addressable(topological([*written.inputs, *written.roots]))
@@ -109,7 +149,11 @@ def compile_step(step: Step, sizes: Mapping[str, int], backend: str | None) -> C
     if checking():
         check(written.roots, "binding sizes", specialised=True)
         check(rewritten.roots, "rewriting", specialised=True)
-    executable: Executable = importlib.import_module(BACKENDS[name]).compile_step(rewritten)
+    options: dict[str, Any] = {}
+    if chosen.name == "xla":
+        rows = [k for k, x in enumerate(step.inputs) if x.shape and isinstance(x.shape[0], Size)]
+        options = {"rows": rows, "devices": chosen.devices, "precision": chosen.precision}
+    executable: Executable = importlib.import_module(BACKENDS[chosen.name]).compile_step(rewritten, **options)
     return Compilation(written, rewritten, log, executable)
 
 

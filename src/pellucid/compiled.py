@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .compile import Compilation, compile_step, profile
+from .compile import Backend, Compilation, compile_step, profile
 from .core.arguments import bind, check_labels, convert, first_nan
 from .core.dtypes import is_float
 from .core.errors import EmptyBatchError, InputError, Interrupted, NotANumberError
@@ -47,7 +47,9 @@ class CompiledFunction:
         inputs: the variables it takes.
     """
 
-    def __init__(self, step: Step, shape_outputs: Any, state: State, backend: str | None, allow_nan: bool) -> None:
+    def __init__(
+        self, step: Step, shape_outputs: Any, state: State, backend: str | Backend | None, allow_nan: bool
+    ) -> None:
         self.step, self.state, self.backend, self.allow_nan = step, state, backend, allow_nan
         self._outputs = shape_outputs
         self._compiled: dict[tuple[Any, ...], Compilation] = {}

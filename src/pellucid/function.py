@@ -6,6 +6,7 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+from .compile import Backend
 from .compiled import CompiledFunction, Progress, State
 from .core.declarations import check_inputs, check_updates
 from .core.errors import InputError, InternalError
@@ -106,7 +107,7 @@ def function(
     outputs: Any,
     updates: Sequence[tuple[Parameter, Expression]] = (),
     seed: int = 0,
-    backend: str | None = None,
+    backend: str | Backend | None = None,
     *,
     allow_nan: bool = False,
 ) -> Function:
@@ -119,7 +120,8 @@ def function(
         updates: pairs of a parameter and the expression of its new value (same shape and dtype); all are computed
             from the old values and then stored at once, so that two may swap.
         seed: the key of the function's random draws.
-        backend: "native" (the default) or "reference" (NumPy, one operation at a time).
+        backend: "native" (the default), "xla" (JAX, on a GPU where there is one) or "reference" (NumPy, one operation
+            at a time); $PELLUCID_BACKEND, if it is set.
         allow_nan: let NaN in the inputs reach the parameters.
 
     Raises:

@@ -272,6 +272,8 @@ class Parameter(Expression):
 class Storage:
     """A parameter's memory: an aligned array that native code writes in place, and the lock that guards it.
 
+    A device may have a newer value (``lend``), which comes back into the memory when that is next asked for.
+
     Args:
         shape, dtype: of the value.
         trainable: whether optimisers update it.
@@ -282,6 +284,22 @@ class Storage:
         self.shape, self.dtype, self.trainable, self.lock = shape, dtype, trainable, threading.RLock()
         self._draw: Draw | None = draw
         self._array: np.ndarray[Any, Any] | None = None
+        self._lent: tuple[Any, Callable[[Any], np.ndarray[Any, Any]]] | None = None
+
+    @property
+    def lent(self) -> Any:
+        """What a device has that is newer than the memory, if it has."""
+        return None if self._lent is None else self._lent[0]
+
+    def lend(self, value: Any, fetch: Callable[[Any], np.ndarray[Any, Any]]) -> None:
+        """Say that a device has the value; ``fetch(value)`` is called when the memory is next asked for."""
+        with self.lock:
+            self._lent = value, fetch
+
+    def forget(self) -> None:
+        """Say that what a device had is lost; the memory has the value before."""
+        with self.lock:
+            self._lent = None
 
     @property
     def drawn(self) -> bool:
@@ -301,6 +319,11 @@ class Storage:
                     assert self._draw is not None
                     self.store(self._checked(self._draw()))
         assert self._array is not None
+        if self._lent is not None:
+            with self.lock:
+                if self._lent is not None:
+                    value, fetch = self._lent
+                    self._array[...], self._lent = fetch(value), None
         return self._array
 
     def store(self, value: np.ndarray[Any, Any]) -> None:
@@ -310,6 +333,7 @@ class Storage:
                 self._array, self._draw = aligned_copy(value), None
             else:
                 self._array[...] = value
+            self._lent = None
 
     def draw_by(self, draw: Draw) -> None:
         """Replace what returns the first value; where there is a value already, this changes nothing."""

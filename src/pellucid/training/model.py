@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import distributed, losses, optimizers
+from ..compile import Backend
 from ..core.errors import InputError
 from ..core.expression import Expression, Parameter
 from ..core.settings import check_number, check_whole, is_whole
@@ -21,6 +22,7 @@ from ..metrics import get as get_metric
 from ..operations.source import parameter
 from ..optimizers.optimizer import Optimizer
 from .callbacks import Callback
+from .choosing import asked_for, automatic, judging
 from .display import display
 from .examples import Examples, checked, input_arrays
 from .fitting import Fitting
@@ -165,7 +167,7 @@ class Model:
         if self.network.inputs and not self.network.built:
             self.network.build(seed=self.seed)
 
-    def _function(self, what: str, program: Program, key: Any, backend: str | None) -> Function:
+    def _function(self, what: str, program: Program, key: Any, backend: str | Backend | None) -> Function:
         known = (what, key, backend)
         if known not in self._functions:
             if what == "train":
@@ -197,7 +199,7 @@ class Model:
         """Return one batch of many as checked examples; not all classes need to be in it."""
         return self._examples(x, y, sample_weight, class_weight, are_all=False)
 
-    def training_step(self, examples: Examples, backend: str | None = None) -> tuple[Any, Program, Function]:
+    def training_step(self, examples: Examples, backend: str | Backend | None = None) -> tuple[Any, Program, Function]:
         """Return what tells programs for such examples from others, the program, and its compiled step."""
         key, program = self._program(examples.inputs, examples.labels, examples.weights is not None)
         return key, program, self._function("train", program, key, backend)
@@ -215,7 +217,9 @@ class Model:
         callbacks: Sequence[Callback] = (),
         verbose: int = 1,
         backend: str | None = None,
+        devices: Any = None,
         *,
+        precision: str | None = None,
         sample_weight: Any = None,
         class_weight: Mapping[Any, float] | None = None,
         shuffle: bool = True,
@@ -238,7 +242,11 @@ class Model:
             validation_data: ``(x, y)`` or ``(x, y, sample_weight)`` to measure after each epoch instead.
             callbacks: see ``pc.callbacks``.
             verbose: 1 shows the progress in a terminal or notebook, 2 prints a line an epoch, 0 is silent.
-            backend: see ``pc.function``.
+            backend: see ``pc.function``. Unless told otherwise, a GPU if there is one and the network is large enough
+                to gain from it, which is then said in one line; else native code.
+            devices: how many devices of XLA share each batch, or the numbers of those among ``pc.devices()``; each has
+                all weights. Of a backend that is not named it makes "xla".
+            precision: "bfloat16" to multiply matrices in it, on XLA; weights stay what they are.
             sample_weight: how much each example counts.
             class_weight: how much the examples of a class count, by label.
             shuffle: take the examples in another order each epoch.
@@ -256,6 +264,7 @@ class Model:
         check_whole("fit", "batch_size", batch_size)
         check_whole("fit", "steps_per_epoch", steps_per_epoch, or_none=True)
         check_whole("fit", "initial_epoch", initial_epoch, 0, or_none=True)
+        chosen = asked_for(backend, devices, precision)
         last = self.progress.epochs + epochs if initial_epoch is None else epochs
         if initial_epoch is not None:
             self._go_to(initial_epoch)
@@ -264,22 +273,25 @@ class Model:
             check_streamed(y, sample_weight, validation_split)
             self.progress.data = None
             stream = Stream(x, steps_per_epoch, last - self.progress.epochs)
-            validate = self._validation(held, backend)
+            validate = self._validation(held, chosen)
             watching = self._watching(callbacks, verbose, last, steps_per_epoch)
-            return self._run(StreamFitting(self, stream, last, watching, validate, class_weight, backend))
+            return self._run(StreamFitting(self, stream, last, watching, validate, class_weight, chosen))
         if steps_per_epoch is not None:
             raise InputError("steps_per_epoch is for streams; an epoch of arrays has all their batches")
         examples = self._examples(x, y, sample_weight, class_weight, rows=rows)
         if validation_split and held is None:
             examples, held = examples.split(validation_split, self.seed)
-        _, program, once = self.training_step(examples, backend)
+        if chosen is None:
+            _, program = self._program(examples.inputs, examples.labels, examples.weights is not None)
+            chosen = automatic(program.outputs, min(batch_size, examples.count), verbose)
+        _, program, once = self.training_step(examples, chosen)
         minibatches = once.minibatches(batch_size, shuffle=shuffle, seed=self.seed)
         prepared = minibatches.on(*examples.arrays, rows=examples.rows)
         data = described_data(examples, batch_size, shuffle, held)
         check_continued(self.progress, data)
         self.progress.data = data
         watching = self._watching(callbacks, verbose, last, prepared.steps_per_epoch)
-        return self._run(Fitting(self, program, prepared, last, watching, self._validation(held, backend)))
+        return self._run(Fitting(self, program, prepared, last, watching, self._validation(held, chosen)))
 
     def _go_to(self, epoch: int) -> None:
         if epoch != self.progress.epochs:
@@ -301,8 +313,8 @@ class Model:
             raise InputError("validation_data is (x, y) or (x, y, sample_weight)")
         return self._examples(*given)
 
-    def _validation(self, held: Examples | None, backend: str | None) -> Any:
-        return None if held is None else self._judging(held, None, backend)
+    def _validation(self, held: Examples | None, backend: Backend | None) -> Any:
+        return None if held is None else self._judging(held, None, judging(backend))
 
     def train_on_batch(self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None) -> dict[str, Any]:
         """Do one step on these examples; return its loss and metrics, as they were before it."""
@@ -332,7 +344,9 @@ class Model:
         """
         return self._judging(self._examples(x, y, sample_weight, rows=rows, finite=False), batch_size, backend)()
 
-    def _judging(self, examples: Examples, batch_size: int | None, backend: str | None) -> Callable[[], dict[str, Any]]:
+    def _judging(
+        self, examples: Examples, batch_size: int | None, backend: str | Backend | None
+    ) -> Callable[[], dict[str, Any]]:
         """Return what measures examples, which are checked here once."""
         key, program = self._program(examples.inputs, examples.labels, examples.weights is not None)
         once = self._function("evaluate", program, key, backend)

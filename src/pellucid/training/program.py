@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..compile import Backend
 from ..core.dtypes import is_float
 from ..core.errors import InputError
 from ..core.expression import Expression
@@ -75,19 +76,19 @@ class Program:
             )
         return outputs  # type: ignore[no-any-return]
 
-    def predicting(self, backend: str | None = None) -> Function:
+    def predicting(self, backend: str | Backend | None = None) -> Function:
         """Return the function from inputs to predictions."""
         predictions = self.loss.predictions(self.outputs)
         written = Step(tuple(self.variables), (predictions,), ())
         return shared(lambda: function(self.variables, predictions, backend=backend), written, backend)
 
-    def evaluating(self, backend: str | None = None) -> Function:
+    def evaluating(self, backend: str | Backend | None = None) -> Function:
         """Return the function from inputs, labels and weights to sums over a batch."""
         sums, _ = self._sums(self.outputs)
         written = Step(tuple(self.inputs), tuple(sums.values()), ())
         return shared(lambda: function(self.inputs, sums, backend=backend), written, backend, list(sums))
 
-    def training(self, optimizer: Optimizer, seed: int, backend: str | None = None) -> Function:
+    def training(self, optimizer: Optimizer, seed: int, backend: str | Backend | None = None) -> Function:
         """Return the function that trains on a batch, and returns sums over it."""
         outputs = self._call(training=True)
         sums, objective = self._sums(outputs)

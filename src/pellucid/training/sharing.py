@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
-from ..compile import default_backend
+from ..compile import Backend, chosen_backend
 from ..core.expression import Expression, Parameter, is_expression
 from ..function import Function
 from ..operations.source import parameter
@@ -69,7 +69,7 @@ _lock = threading.Lock()
 def shared(
     make: Callable[[], Function],
     written: Step,
-    backend: str | None,
+    backend: str | Backend | None,
     names: Sequence[str] = (),
     seed: int = 0,
     training: Training | None = None,
@@ -84,13 +84,14 @@ def shared(
         training: how it trains, if it does.
     """
     described = ("", []) if training is None else training.described()
-    if described is None or (backend or default_backend()) != "native" or not all(map(is_expression, written.outputs)):
+    chosen = chosen_backend(backend)
+    if described is None or chosen.name == "reference" or not all(map(is_expression, written.outputs)):
         return make()
     settings, rate = described
     written = replace(written, outputs=(*written.outputs, *rate))
     trained = [] if training is None else training.parameters
     own = list(dict.fromkeys([*written.parameters, *trained]))
-    key = _key(written, settings, [(own.index(p), p.shape, p.dtype) for p in trained], names)
+    key = _key(written, chosen, settings, [(own.index(p), p.shape, p.dtype) for p in trained], names)
     template = _known(key)
     if template is None:
         function = make()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..compile import Backend
 from ..core.errors import EmptyBatchError, InputError
 from ..core.interruption import Interruption
 from ..core.snapshot import Snapshot, snapshot
@@ -49,7 +50,7 @@ class StreamFitting(TrainingRun):
         callbacks: Sequence[Callback],
         validate: Callable[[], Logs] | None,
         class_weight: Mapping[Any, float] | None,
-        backend: str | None,
+        backend: Backend | None,
     ) -> None:
         super().__init__(model, last, callbacks, validate)
         self.stream, self.class_weight, self.backend = stream, class_weight, backend
