@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import socket
+import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any, Final, NamedTuple
 
@@ -114,6 +117,7 @@ def begin_jax(address: str, place: Place, listening: str | None, timeout: float)
         InputError: JAX has been used in this process before.
     """
     import jax
+    from jax.experimental import multihost_utils
 
     if jax.distributed.is_initialized():
         raise InputError("JAX has been initialised for several processes already; call pc.distributed.initialize alone")
@@ -137,6 +141,22 @@ def begin_jax(address: str, place: Place, listening: str | None, timeout: float)
                 "JAX has computed something in this process already; call pc.distributed.initialize before that"
             ) from error
         raise
+    with _silent():
+        multihost_utils.sync_global_devices("pellucid")
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Keep what XLA writes to standard output, when the hosts' devices first meet, out of what a program writes."""
+    sys.stdout.flush()
+    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def end_jax() -> None:
