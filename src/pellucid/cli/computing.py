@@ -12,6 +12,7 @@ from .. import distributed
 from ..core.errors import InputError
 from ..recipes import Document
 from ..recipes.learning import check_sweep
+from ..training.choosing import asked_for
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,9 @@ class Computing:
         """Return the same, with the backend that follows from the rest.
 
         Raises:
-            InputError: for options that do not go together, or not with what is trained.
+            PellucidError: for options that do not go together, or not with what is trained.
         """
+        asked_for(self.backend, self.devices, self.precision)
         check_sweep(document, self.hosts, self.backend, self.devices, self.precision)
         if self.hosts is None:
             if self.host is not None or self.coordinator is not None or self.wait is not None:

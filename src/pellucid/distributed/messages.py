@@ -31,6 +31,9 @@ class Connection:
         made: the socket, connected.
         patience: seconds without a byte after which waiting for one is given up.
 
+    Attributes:
+        peer: the address of the other end.
+
     >>> ours, theirs = (Connection(end) for end in socket.socketpair())
     >>> ours.send({"kind": "greeting"}, b"1234")
     >>> theirs.receive(), theirs.take(4)
@@ -40,7 +43,7 @@ class Connection:
     """
 
     def __init__(self, made: socket.socket, patience: float = SILENCE) -> None:
-        self.socket = made
+        self.socket, self.peer = made, _peer(made)
         self._received = bytearray()
         self._sending = threading.Lock()
         self.wait_for(patience)
@@ -50,15 +53,6 @@ class Connection:
     def wait_for(self, patience: float) -> None:
         """Give up after so many seconds without a byte from now on."""
         self.socket.settimeout(max(patience, 0.01))
-
-    @property
-    def peer(self) -> str:
-        """The address of the other end."""
-        try:
-            name = self.socket.getpeername()
-        except OSError:
-            return "unknown"
-        return str(name[0]) if isinstance(name, tuple) else "here"
 
     def send(self, message: Message, payload: bytes = b"") -> None:
         """Send a message, and bytes after it.
@@ -124,6 +118,14 @@ class Connection:
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
+
+
+def _peer(made: socket.socket) -> str:
+    try:
+        name = made.getpeername()
+    except OSError:  # it is gone already
+        return "unknown"
+    return str(name[0]) if isinstance(name, tuple) else "here"
 
 
 def in_words(error: Exception) -> str:
