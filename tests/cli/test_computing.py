@@ -79,8 +79,15 @@ def test_a_run_goes_on_with_the_options_it_was_given(document, tmp_path, monkeyp
         run(document, tmp_path, backend="xla", devices=1, precision="bfloat16")
 
 
-@pytest.mark.parametrize("options", [{"backend": "xla"}, {"precision": "bfloat16"}, {"backend": "reference"}], ids=str)
-def test_it_is_no_part_of_a_run(document, tmp_path, options):
+def test_hosts_that_one_command_started_go_on_with_that():
+    options = {"hosts": 2, "host": 0, "coordinator": "127.0.0.1:5"}
+    assert str(Computing(**options)) == " --hosts 2 --host 0 --coordinator 127.0.0.1:5"
+    assert str(Computing(**options, launched=True)) == " --hosts 2"
+
+
+@pytest.mark.parametrize("options", [{"precision": "bfloat16"}, {"backend": "reference"}], ids=str)
+def test_it_is_no_part_of_a_run(document, tmp_path, options, monkeypatch):
+    monkeypatch.setattr(recipes, "illustrate", lambda run, figures: None)
     document.write_text(MOONS.replace("epochs = 2", "epochs = 1"))
     run(document, tmp_path)
     document.write_text(MOONS)

@@ -118,12 +118,13 @@ def train(
         str | None, typer.Option(metavar="ADDRESS:PORT", help="Where host 0 listens, and the others reach it.")
     ] = None,
     wait: Annotated[float | None, typer.Option(help="Seconds to wait for the other hosts; 60 by default.")] = None,
+    launched: Annotated[bool, typer.Option(hidden=True)] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train a recipe or a model's file into a run folder, or go on with one: pellucid train moons."""
     changes = Changes(data, epochs, steps, seed, settings or (), strict)
     try:
-        computing = Computing(backend, devices, precision, hosts, host, coordinator, wait)
+        computing = Computing(backend, devices, precision, hosts, host, coordinator, wait, launched)
         train_run(Screen(), recipe, changes, out, as_json, computing)
     except TrainingStopped as stopped:
         print(f"pellucid: {stopped}", file=sys.stderr)

@@ -25,6 +25,7 @@ class Computing:
         host: the number of this one; None starts all of them on this machine, or is what a scheduler says.
         coordinator: where host 0 is reached.
         wait: seconds to wait for the others.
+        launched: whether this host was started with all others on this machine, by one command that says no more.
     """
 
     backend: str | None = None
@@ -34,6 +35,7 @@ class Computing:
     host: int | None = None
     coordinator: str | None = None
     wait: float | None = None
+    launched: bool = False
 
     def checked(self, document: Document) -> Computing:
         """Return the same, with the backend that follows from the rest.
@@ -68,7 +70,9 @@ class Computing:
 
     def words(self) -> list[str]:
         """Return the options as they are typed."""
-        given = {**self.how, "hosts": self.hosts, "host": self.host, "coordinator": self.coordinator, "wait": self.wait}
+        given = {**self.how, "hosts": self.hosts, "wait": self.wait}
+        if not self.launched:
+            given |= {"host": self.host, "coordinator": self.coordinator}
         return [word for key, value in given.items() if value is not None for word in (f"--{key}", str(value))]
 
     def __str__(self) -> str:

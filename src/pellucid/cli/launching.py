@@ -34,7 +34,7 @@ def launch(arguments: Sequence[str], hosts: int) -> int:
         processes: list[subprocess.Popen[bytes]] = []
         opened.callback(_end_all, processes)
         for k, file in enumerate([None, *said]):
-            processes += [_start([*arguments, "--host", str(k), "--coordinator", at], file)]
+            processes += [_start([*arguments, "--host", str(k), "--coordinator", at, "--launched"], file)]
         with _passing_on(processes[0]):
             _wait(processes)
         code = processes[0].returncode
