@@ -36,6 +36,7 @@ def run(document, tmp_path, **options):
         ({"coordinator": "127.0.0.1:5"}, "say how many with --hosts"),
         ({"wait": 5.0}, "say how many with --hosts"),
         ({"hosts": 2, "backend": "native"}, "leave out --backend native, or --hosts"),
+        ({"hosts": 2, "devices": 2}, "leave out --devices 2"),
         ({"hosts": 2, "host": 1}, "go together"),
         ({"hosts": 2, "coordinator": "127.0.0.1:5"}, "go together"),
         ({"hosts": 2, "host": 2, "coordinator": "127.0.0.1:5"}, "the last is 1"),

@@ -51,6 +51,8 @@ class Computing:
             return self
         if self.backend not in (None, "xla"):
             raise InputError(f"several hosts train through XLA; leave out --backend {self.backend}, or --hosts")
+        if self.devices is not None:
+            raise InputError(f"several hosts train on all of their devices; leave out --devices {self.devices}")
         if (self.host is None) != (self.coordinator is None):
             raise InputError(
                 "--host and --coordinator go together: the number of this host, and where host 0 is reached; without"

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any, Final, NamedTuple
 
+import numpy as np
+
 from ..backends.native.target import host as native_target
 from ..core.errors import InputError, MissingExtraError
 from ..core.version import __version__
@@ -117,7 +119,6 @@ def begin_jax(address: str, place: Place, listening: str | None, timeout: float)
         InputError: JAX has been used in this process before.
     """
     import jax
-    from jax.experimental import multihost_utils
 
     if jax.distributed.is_initialized():
         raise InputError("JAX has been initialised for several processes already; call pc.distributed.initialize alone")
@@ -142,7 +143,21 @@ def begin_jax(address: str, place: Place, listening: str | None, timeout: float)
             ) from error
         raise
     with _silent():
-        multihost_utils.sync_global_devices("pellucid")
+        _connect()
+
+
+def _connect() -> None:
+    """Add a number up over all devices of all hosts, for which these connect to each other."""
+    import jax
+
+    mesh = jax.sharding.Mesh(np.array(jax.devices()), ("all",))
+    parts: Any = jax.sharding.PartitionSpec
+    apart, whole = (jax.sharding.NamedSharding(mesh, parts(*axes)) for axes in (["all"], []))
+    ones = np.ones(mesh.size, np.float32)
+    shared = jax.make_array_from_callback(ones.shape, apart, lambda own: ones[own])
+    total = jax.jit(lambda x: x.sum(), out_shardings=whole)(shared)
+    for shard in total.addressable_shards:
+        shard.data.block_until_ready()
 
 
 @contextlib.contextmanager
