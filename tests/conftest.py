@@ -24,6 +24,15 @@ settings.register_profile("ci", max_examples=25, derandomize=True, deadline=None
 settings.register_profile("dev", max_examples=50, deadline=None, suppress_health_check=PATIENT)
 settings.register_profile("soak", max_examples=5_000, deadline=None, suppress_health_check=PATIENT, print_blob=True)
 
+# Eight devices on any machine, and code that is compiled in a hurry: most of what tests compile runs once.
+XLA_FLAGS = " ".join(
+    [
+        "--xla_force_host_platform_device_count=8",
+        "--xla_backend_optimization_level=0",
+        "--xla_llvm_disable_expensive_passes=true",
+    ]
+)
+
 Golden = Callable[[str, str], None]
 
 
@@ -33,7 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
-    os.environ.update(MPLBACKEND="Agg", JAX_PLATFORMS="cpu", PELLUCID_CHECK="1")
+    os.environ.update(MPLBACKEND="Agg", JAX_PLATFORMS="cpu", PELLUCID_CHECK="1", XLA_FLAGS=XLA_FLAGS)
     if not hasattr(config, "workerinput"):  # workers of pytest-xdist inherit the folder
         os.environ["PELLUCID_CACHE"] = tempfile.mkdtemp(prefix="pellucid-tests-")
 

@@ -12,7 +12,7 @@ from pellucid import looping
 from pellucid.core.snapshot import snapshot
 from pellucid.step import Batches
 
-BACKENDS = ["native", "reference"]
+BACKENDS = ["native", "xla", "reference"]
 ROWS = 60
 SIZES = {"divides": 15, "short last batch": 13, "whole": 60, "larger": 100, "one row left": 59}
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import pellucid as pc
 from recurrences import CASES, loss_of, parameters, unrolled, values
 
-BACKENDS = ["reference", "native"]
+BACKENDS = ["reference", "native", "xla"]
 OPTIONS = [{"reverse": r, "recompute": c} for r, c in itertools.product((False, True), repeat=2)]
 STEP = 1e-6
 

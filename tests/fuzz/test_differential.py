@@ -1,4 +1,4 @@
-"""Random graphs, run by every engine: native, reference and JAX agree, and gradients agree with finite differences."""
+"""Random graphs, run by every engine: native, XLA, reference and JAX agree, and gradients with finite differences."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pellucid.core.traversal import topological
 from pellucid.schedule.contraction import BLOCKED_WORK
 
 SHORT, LONG, PART = 200, 20_000, 20
+EACH_ON_XLA = 10  # one graph of so many is compiled by XLA as well, which takes long
 
 
 def agree(found, expected, rtol, atol):
@@ -30,6 +31,10 @@ def check(seed: int) -> None:
     plain = pc.function(used, [*roots, *gradients], backend="reference")(*graph.arrays)
     values = dict(zip(graph.variables, graph.arrays, strict=True)) | {p: p.value for p in graph.parameters}
     precise = evaluate([*roots, *gradients], values, precise=True)
+    if seed % EACH_ON_XLA == 0:
+        compiled = pc.function(used, [*roots, *gradients], backend="xla")(*graph.arrays)
+        for one, oracle in zip(compiled, precise, strict=True):
+            agree(one, oracle, 2e-4, 2e-5)
     for one, other, oracle in zip(native, plain, precise, strict=True):
         agree(one, oracle, 2e-4, 2e-5)
         agree(other, oracle, 2e-4, 2e-5)

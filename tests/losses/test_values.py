@@ -48,11 +48,12 @@ def test_values(name, shape, seed, dtype):
 
 
 @each_loss
-def test_the_reference_backend_agrees(name):
+def test_the_backends_agree(name):
     p, y = example(name, (5, 4), 3)
     for dtype, tolerance in TOLERANCE.items():
-        native, reference = (values(losses.LOSSES[name](), p, y, dtype, backend) for backend in ("native", "reference"))
-        np.testing.assert_allclose(native, reference, rtol=tolerance, atol=tolerance)
+        native, *others = (values(losses.LOSSES[name](), p, y, dtype, b) for b in ("native", "xla", "reference"))
+        for other in others:
+            np.testing.assert_allclose(native, other, rtol=tolerance, atol=tolerance)
 
 
 @each_loss

@@ -294,7 +294,8 @@ def test_batches_and_weights_and_backends(name):
     for batch in (1, 4, 100):
         np.testing.assert_allclose(measure(metric, p, y, weights, batch), expected, rtol=1e-12)
         np.testing.assert_allclose(measure(metric, spoilt, y, weights, batch), expected, rtol=1e-12)
-    np.testing.assert_allclose(measure(metric, p, y, weights, backend="reference"), expected, rtol=1e-12)
+    for backend in ("reference", "xla"):
+        np.testing.assert_allclose(measure(metric, p, y, weights, backend=backend), expected, rtol=1e-12)
     single = measure(metric, p.astype("float32"), y, weights)
     np.testing.assert_allclose(single, expected, rtol=1e-5)
 

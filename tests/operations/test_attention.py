@@ -80,7 +80,7 @@ def test_values_and_gradients_are_those_of_pytorch(d: Drawn) -> None:
 
 
 @pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("backend", ["native", "xla", "reference"])
 def test_a_query_that_may_attend_to_nothing_gets_zeros_and_no_gradient(backend: str, causal: bool) -> None:
     mask = np.ones((3, 4), bool)
     mask[1] = False

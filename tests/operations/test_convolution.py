@@ -176,7 +176,7 @@ def test_transposed_sizes_are_those_of_keras() -> None:
     assert pc.conv1d_transpose(x, pc.variable("w", (3, 6, 2)), 2, 1).shape[1:] == (9, 6)
 
 
-@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("backend", ["native", "xla", "reference"])
 @pytest.mark.parametrize(
     ("size", "kernel", "strides", "padding", "slope"),
     [
@@ -210,7 +210,7 @@ def test_the_batch_may_be_named() -> None:
         assert (dw[0, 0] == batch * 16).all()
 
 
-@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("backend", ["native", "xla", "reference"])
 def test_nan_and_infinity_reach_the_places_that_see_them(backend: str) -> None:
     array = np.zeros((1, 9, 2), "float32")
     array[0, 2, 0], array[0, 7, 1] = np.nan, np.inf
@@ -220,7 +220,7 @@ def test_nan_and_infinity_reach_the_places_that_see_them(backend: str) -> None:
     np.testing.assert_array_equal(found, [np.nan, np.nan, np.nan, 0, 0, np.inf, np.inf])
 
 
-@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("backend", ["native", "xla", "reference"])
 def test_one_element_and_a_kernel_of_one(backend: str) -> None:
     x, w = pc.variable("x", (1, 1, 1, 1)), pc.variable("w", (1, 1, 1, 1))
     y = pc.conv2d(x, w, padding=2)
@@ -252,7 +252,7 @@ def test_a_large_input_that_few_places_see() -> None:
     close(pc.function([x, w], y)(*values.values()), evaluate([y], values, precise=True)[0], "float32")
 
 
-@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("backend", ["native", "xla", "reference"])
 @pytest.mark.parametrize(("channels", "outputs"), [(0, 3), (3, 0)])
 def test_no_channels_give_zeros(backend: str, channels: int, outputs: int) -> None:
     x, w = pc.variable("x", (2, 5, channels)), pc.variable("w", (3, channels, outputs))

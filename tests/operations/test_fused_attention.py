@@ -113,7 +113,7 @@ def test_agrees_with_torch(case):
         np.testing.assert_allclose(found, right.detach().numpy(), rtol=3e-5, atol=3e-5)
 
 
-@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("backend", ["native", "xla", "reference"])
 def test_queries_that_see_no_key_give_zeros_and_no_slope(backend):
     sizes = Sizes((8,), 96, 96, 32, 32, mask=(96, 96))
     *given, mask = arrays(sizes)

@@ -104,7 +104,7 @@ def gradient_of(row: list[float], backend: str, **options: Any) -> list[float]:
     return list(f(np.array(row, float).reshape(1, -1, 1)).ravel())
 
 
-@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("backend", ["native", "xla", "reference"])
 def test_the_derivative_goes_to_the_first_largest(backend: str) -> None:
     nan, inf = float("nan"), float("inf")
     assert gradient_of([5, 5, 5, 5], backend) == [1, 0, 2, 0]
@@ -115,7 +115,7 @@ def test_the_derivative_goes_to_the_first_largest(backend: str) -> None:
     assert gradient_of([2, 1, 2, 1, 2], backend, pool_size=2, strides=1) == [1, 0, 5, 0, 4]
 
 
-@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("backend", ["native", "xla", "reference"])
 def test_padding_is_never_the_largest_and_not_counted(backend: str) -> None:
     x = pc.variable("x", (1, 3, 3, 1))
     roots = [pc.max_pool2d(x, 2, padding="same"), pc.average_pool2d(x, 2, padding="same")]
@@ -124,7 +124,7 @@ def test_padding_is_never_the_largest_and_not_counted(backend: str) -> None:
     assert list(mean.ravel()) == [-3, -4.5, -7.5, -9]
 
 
-@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("backend", ["native", "xla", "reference"])
 def test_nan_spoils_its_windows_only(backend: str) -> None:
     x = pc.variable("x", (1, 6, 1))
     roots = [pc.max_pool1d(x), pc.average_pool1d(x)]

@@ -21,7 +21,7 @@ from pellucid.core.errors import (
 )
 from recurrences import CASES, parameters, unrolled, values
 
-BACKENDS = ["reference", "native"]
+BACKENDS = ["reference", "native", "xla"]
 
 
 def zeros(*shape):

@@ -10,7 +10,7 @@ import pellucid as pc
 from optimizers.oracles import ORACLES, run
 
 STEPS = {"float64": 30, "float32": 10}  # near the minimum, signs of gradients hang on the last digit
-BACKENDS = ["native", "reference"]
+BACKENDS = ["native", "xla", "reference"]
 TOLERANCE = {"float64": 1e-9, "float32": 2e-4}
 CASES = [(name, arguments) for name, (_, several) in ORACLES.items() for arguments in several]
 SHOWN = [f"{name}-{'-'.join(map(str, arguments)) or 'defaults'}" for name, arguments in CASES]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from ...core.errors import InternalError
 from ...core.expression import Expression
 from ...core.traversal import topological
+from ...operations.exponential import pow as power
 from ...operations.pooling import max_pool_gradient
 from ...operations.recurrence import NOTHING, is_recurrence, loop_key, loop_of, scopes
 from . import windows
@@ -63,6 +65,10 @@ class Lowering:
             return self.given[current]
         if current.operation.kind == "random":
             return self.draw(current)
+        if (summed := _summed_product(current)) is not None:
+            factors, axes = summed
+            multiply = functools.partial(jax().lax.dot_general, dimension_numbers=axes)
+            return self.numpy.product(multiply, *(done[i] for i in factors))
         operands = [done[i] for i in current.inputs]
         meaning = MEANINGS.get(current.operation.name, current.operation.array)
         result = self.numpy.asarray(meaning(self.numpy, *operands, **dict(current.attributes)))
@@ -117,10 +123,35 @@ def drawn(current: Expression, seed: Any, step: Any, first: Any = 0) -> Any:
     return numpy.broadcast_to(made, shape) if made.ndim == len(shape) else made.reshape(shape)
 
 
+def _summed_product(current: Expression) -> tuple[tuple[Expression, ...], Any] | None:
+    """Return the factors and axes of products that are all summed, which is one product over a longer axis.
+
+    So is the derivative of a weight that every step of a loop uses. XLA would make and send the products one by one.
+    """
+    if current.operation.name != "sum" or current.inputs[0].operation.name != "matmul":
+        return None
+    (product,) = current.inputs
+    x, y = product.inputs
+    batch = tuple(range(product.ndim - 2))
+    if not batch or current.attribute("axes") != batch or x.ndim != y.ndim or x.shape[:-2] != y.shape[:-2]:
+        return None
+    left = len(batch) + (0 if product.attribute("transpose_left") else 1)
+    right = len(batch) + (1 if product.attribute("transpose_right") else 0)
+    return (x, y), (((*batch, left), (*batch, right)), ((), ()))
+
+
 def _max_pool_gradient(numpy: Any, x: Any, g: Any, **options: Any) -> Any:
     if windows.are_tiles(x, **options):
         return windows.max_pool_gradient_of_tiles(numpy, x, g, **options)
     return max_pool_gradient.array(numpy, x, g, **options)
+
+
+def _pow(numpy: Any, x: Any, y: Any) -> Any:
+    """Whole numbers wrap, which those of JAX do for small powers alone."""
+    if numpy.issubdtype(x.dtype, numpy.floating):
+        return power.array(numpy, x, y)
+    assert power.scalar is not None
+    return power.scalar(TracedArithmetic(), x, y)
 
 
 # What XLA has a better word for than the operation's own meaning, which is made of slices.
@@ -129,6 +160,7 @@ MEANINGS: dict[str, Callable[..., Any]] = {
     "convolution_weight_gradient": windows.convolution_weight_gradient,
     "max_pool": windows.max_pool,
     "max_pool_gradient": _max_pool_gradient,
+    "pow": _pow,
 }
 
 __all__ = ["Lowering", "drawn"]

@@ -59,13 +59,21 @@ class XlaStep:
         """How much memory of the host a call takes beside its outputs; what XLA takes lies on the device."""
         return 0
 
+    def program(self, picks: bool = False) -> Program:
+        """Return what is compiled, where the host picks rows or where it does not."""
+        if picks not in self.programs:
+            self.programs[picks] = Program(self.step, self.placement, self.rows, self.precision, picks)
+        return self.programs[picks]
+
+    def text(self) -> str:
+        """Return what XLA compiles it to: optimised HLO, with whatever devices send each other."""
+        with precise():
+            return self.program().text()
+
     def run(self, call: Call, first: int, count: int) -> None:
         """Run some steps of a call."""
         with precise():
-            picks = self.placement.is_spread or are_mapped(call.inputs)
-            if picks not in self.programs:
-                self.programs[picks] = Program(self.step, self.placement, self.rows, self.precision, picks)
-            program = self.programs[picks]
+            program = self.program(self.placement.is_spread or are_mapped(call.inputs))
             state = [self._placed(k, k in program.updated) for k in range(len(self.storages))]
             try:
                 state = program.run(call, state, first, count)
@@ -157,6 +165,7 @@ class Program:
             if node.operation is batch_indices:
                 epoch, start = batch // batches.count, batches.first_row + batch % batches.count * batches.rows
                 found = drawn(node, seeds[1], epoch.astype("uint32"), start.astype("uint32"))
+                found = self._constrained(found, self.placement.whole)  # or devices would agree on when to walk on
             else:
                 found = drawn(node, seeds[0], (step + batches.step(batch)).astype("uint32"))
             return self._shared_out(found)
@@ -170,7 +179,10 @@ class Program:
         """Return a draw of which each device computes its own rows."""
         if self.placement.count == 1 or not value.ndim or value.shape[0] != self.batch:
             return value
-        return jax().lax.with_sharding_constraint(value, self.placement.of_rows(self.batch))
+        return self._constrained(value, self.placement.of_rows(self.batch))
+
+    def _constrained(self, value: Any, sharding: Any) -> Any:
+        return value if self.placement.count == 1 else jax().lax.with_sharding_constraint(value, sharding)
 
     def many(self, updated: Any, read: Any, inputs: Any, seeds: Any, step: Any, batch: Any, count: Any) -> Any:
         """Return the outputs of some steps, in rooms for as many as there may be, and the last values."""
@@ -218,6 +230,25 @@ class Program:
         outputs, updated = tuple(whole for _ in self.step.outputs), tuple(whole for _ in self.updated)
         made = self.many if self.loops else self.once
         return jax().jit(made, donate_argnums=0, out_shardings=(outputs, updated)).lower(*arguments)
+
+    def text(self) -> str:
+        """Return the optimised HLO."""
+        if self._compiled is None:
+            self._compiled = self._compile(self._shapes())
+        return str(self._compiled.as_text())
+
+    def _shapes(self) -> Any:
+        """Return shapes and dtypes of what one call takes, in place of arrays."""
+        placement, whole, numpy = self.placement, self.placement.whole, jax().numpy
+
+        def like(node: Expression, sharding: Any) -> Any:
+            return jax().ShapeDtypeStruct(node.shape, node.dtype, sharding=sharding)
+
+        parameters = [tuple(like(self.parameters[k], whole) for k in numbers) for numbers in (self.updated, self.read)]
+        shared = [placement.of_rows(self.batch) if k in self.rows else whole for k in range(len(self.traced.inputs))]
+        inputs = tuple(map(like, self.traced.inputs, shared))
+        numbers = ((numpy.uint32(0), numpy.uint32(0)), *[numpy.int64(0)] * (3 if self.loops else 2))
+        return (*parameters, inputs, *numbers)
 
     def _compile(self, arguments: Any) -> Any:
         compiled = self.lowered(arguments).compile()
