@@ -40,7 +40,7 @@ def started():
     running = []
 
     def start(*arguments):
-        environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+        environment = {**os.environ, "PYTHONPATH": str(SOURCE), "XLA_FLAGS": ""}  # one device each
         process = subprocess.Popen(
             [sys.executable, "-P", "-c", START, *map(str, arguments)],
             stdout=subprocess.PIPE,
