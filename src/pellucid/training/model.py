@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import losses, optimizers
+from .. import distributed, losses, optimizers
 from ..compile import Backend
 from ..core.errors import InputError
 from ..core.expression import Expression, Parameter
@@ -298,7 +298,7 @@ class Model:
             self.progress.epochs, self.progress.step, self.progress.sums = epoch, 0, {}
 
     def _watching(self, callbacks: Any, verbose: int, last: int, steps: int | None) -> list[Callback]:
-        watching = [*callbacks, *display(verbose, last, steps)]
+        watching = [*callbacks, *display(verbose if distributed.is_first() else 0, last, steps)]
         for callback in watching:
             if not isinstance(callback, Callback):
                 raise InputError(f"callbacks has {callback!r}, which is no pc.callbacks.Callback")
