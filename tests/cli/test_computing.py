@@ -1,5 +1,7 @@
 """The options of ``pellucid train`` that say what computes: which go together, and how a run goes on with them."""
 
+import csv
+
 import pytest
 
 from parties import met
@@ -57,9 +59,18 @@ def test_a_sweep_has_no_hosts(document, tmp_path):
     document.write_text(MOONS + SWEEP)
     with pytest.raises(InputError, match="Dask"):
         run(document, tmp_path, hosts=2)
-    with pytest.raises(InputError, match="leave out the backend"):
-        run(document, tmp_path, backend="xla")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_sweep_on_xla(document, tmp_path):
+    document.write_text(MOONS + SWEEP)
+    found = []
+    for backend in ("native", "xla"):
+        run(document, tmp_path / backend, backend=backend)
+        found.append(list(csv.DictReader((tmp_path / backend / "run" / "sweep.csv").open())))
+    assert len(found[0]) == len(found[1]) == 2
+    for native, xla in zip(*found, strict=True):
+        assert float(xla["loss"]) == pytest.approx(float(native["loss"]), rel=1e-4)
 
 
 def test_hosts_that_do_not_come(document, tmp_path):

@@ -123,12 +123,14 @@ def test_the_first_reads_its_own_file(joined, tmp_path):
 
 def test_an_error_that_a_lost_host_explains(joined):
     other = joined(0)
-    with (
-        pytest.raises(HostLostError, match="host 1 has stopped: it was interrupted after step 3"),
-        distributed.watched(lambda: " after step 3"),
-    ):
-        other.fail("it was interrupted")
-        raise ValueError("Gloo all-reduce failed")
+
+    def collective():
+        with distributed.watched(lambda: " after step 3"):
+            other.fail("it was interrupted")
+            raise ValueError("Gloo all-reduce failed")
+
+    with pytest.raises(HostLostError, match="host 1 has stopped: it was interrupted after step 3"):
+        collective()
 
 
 def test_an_error_that_nothing_explains(joined, monkeypatch):

@@ -44,7 +44,7 @@ class Computing:
             PellucidError: for options that do not go together, or not with what is trained.
         """
         asked_for(self.backend, self.devices, self.precision)
-        check_sweep(document, self.hosts, self.backend, self.devices, self.precision)
+        check_sweep(document, self.hosts)
         if self.hosts is None:
             if self.host is not None or self.coordinator is not None or self.wait is not None:
                 raise InputError("--host, --coordinator and --wait are for several hosts; say how many with --hosts")

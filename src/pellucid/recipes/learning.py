@@ -57,8 +57,8 @@ def train(
         PellucidError: a file cannot be written, or the loss became no number.
     """
     if choices_of(run.document):
-        check_sweep(run.document, distributed.hosts(), backend, devices, precision)
-        trained = train_each(run, model_of)
+        check_sweep(run.document, distributed.hosts())
+        trained = train_each(run, model_of, backend=backend, devices=devices, precision=precision)
         for name in (STATE, BEST):
             trained.model.save(run.folder / name)
         write_history(trained)
@@ -71,27 +71,16 @@ def train(
     return run
 
 
-def check_sweep(document: Document, hosts: int | None, *how: Any) -> None:
-    """Check that a sweep, if a document is one, is trained as sweeps are: each network by native code.
-
-    Args:
-        document: what is trained.
-        hosts: how many train together.
-        how: backend, devices and precision that were asked for.
+def check_sweep(document: Document, hosts: int | None) -> None:
+    """Check that a sweep, if a document is one, is not to be trained by several hosts.
 
     Raises:
-        InputError: for a sweep, by several hosts, or otherwise than by native code.
+        InputError: it is.
     """
-    if not choices_of(document):
-        return
-    if hosts is not None and hosts > 1:
+    if choices_of(document) and hosts is not None and hosts > 1:
         raise InputError(
             f"{document.name} is a sweep, whose networks are trained one beside the other, and not each by several"
             ' hosts; several machines share them out through Dask: with joblib.parallel_config("dask"): pc.sweep(...)'
-        )
-    if any(setting not in (None, "native") for setting in how):
-        raise InputError(
-            f"{document.name} is a sweep, which native code trains; leave out the backend, devices and precision"
         )
 
 
