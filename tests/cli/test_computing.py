@@ -67,7 +67,8 @@ def test_a_sweep_on_xla(document, tmp_path):
     found = []
     for backend in ("native", "xla"):
         run(document, tmp_path / backend, backend=backend)
-        found.append(list(csv.DictReader((tmp_path / backend / "run" / "sweep.csv").open())))
+        written = (tmp_path / backend / "run" / "sweep.csv").read_text()
+        found.append(list(csv.DictReader(written.splitlines())))
     assert len(found[0]) == len(found[1]) == 2
     for native, xla in zip(*found, strict=True):
         assert float(xla["loss"]) == pytest.approx(float(native["loss"]), rel=1e-4)
