@@ -17,6 +17,7 @@ from .arithmetic import TracedArithmetic, TracedNumpy, counted
 from .library import jax
 from .products import product
 
+UNROLLED = 512  # operations of a loop over time up to which its steps are written out one after another
 Draw = Callable[[Expression], Any]
 
 
@@ -91,7 +92,9 @@ class Lowering:
 
         first = tuple(done[i] for i in loop.initial)
         rows = tuple(done[s] for s in loop.sequences)
-        last, stacked = jax().lax.scan(step, first, rows, int(loop.length), loop.reverse)  # type: ignore[arg-type]
+        length = int(loop.length)  # type: ignore[arg-type]
+        unroll = length * len(order) <= UNROLLED
+        last, stacked = jax().lax.scan(step, first, rows, length, loop.reverse, unroll=unroll or 1)
         for k in range(carries):
             done[loop.node(k)] = last[k]
         for k in range(stacks):

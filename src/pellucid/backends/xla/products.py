@@ -25,10 +25,12 @@ def product(numpy: Any, current: Expression, done: Mapping[Expression, Any]) -> 
         current: the node.
         done: the values of what it depends on.
     """
-    if current.operation is matmul and current.ndim > 2:
+    if current.operation is matmul and current.ndim == 2:
+        return _contracted(numpy, current, done)
+    if current.operation is matmul:
         return _by_one_matrix(numpy, current, done)
     if current.operation is sum_over and _is_sum_of_products(current):
-        return _summed(numpy, current.inputs[0], done)
+        return _contracted(numpy, current.inputs[0], done)
     return None
 
 
@@ -46,7 +48,8 @@ def _is_sum_of_products(current: Expression) -> bool:
     return x.operation is matmul and x.ndim > 2 and set(current.attribute("axes")) == set(range(x.ndim - 2))
 
 
-def _summed(numpy: Any, products: Expression, done: Mapping[Expression, Any]) -> Any:
+def _contracted(numpy: Any, products: Expression, done: Mapping[Expression, Any]) -> Any:
+    """Return a product, or the sum of the products of a stack, as XLA's own operation without transposes before it."""
     x, y = (done[i] for i in products.inputs)
     stack = tuple(range(products.ndim - 2))
     shared = (products.attribute("transpose_left"), not products.attribute("transpose_right"))

@@ -27,6 +27,8 @@ from .placement import Placement, memory_of, placed
 MOST_ROOM = 2**22  # bytes of outputs that one dispatch of a loop may return
 MOST_STEPS = 4096  # in one dispatch of a loop
 SMALL = 1 << 26  # multiplications in a step from which a CPU is busy with it, and a loop gains nothing
+TINY = 1 << 15  # multiplications in a step below which calling a library for them takes longer than they do
+LIBRARY = "xla_cpu_experimental_ynn_fusion_type"
 WORD = 0xFFFFFFFF
 
 
@@ -302,13 +304,18 @@ class Program:
         return (kept, parameters[1], inputs, seeds, *[number] * 4)
 
     def _compile(self, arguments: Any) -> Any:
-        compiled = self.lowered(arguments).compile()
+        compiled = _compiled(self.lowered(arguments), self._options())
         limit = min((m for m in map(memory_of, self.placement.devices) if m), default=None)
         if limit is not None:
             used = compiled.memory_analysis()
             kept = used.argument_size_in_bytes + used.output_size_in_bytes - used.alias_size_in_bytes
             self._check_memory(kept, used.temp_size_in_bytes, limit)
         return compiled
+
+    def _options(self) -> dict[str, str]:
+        """Return what XLA is told beside: on a CPU a library computes products, and calling it for tiny ones is slow."""
+        is_tiny = sum(map(_multiplications, topological(self.step.roots))) < TINY
+        return {LIBRARY: ""} if is_tiny and self.placement.devices[0].platform == "cpu" else {}
 
     def _check_memory(self, kept: int, working: int, limit: int) -> None:
         """Check that a device has room for the arrays and parameters, and for what a step works in."""
@@ -351,6 +358,16 @@ class Program:
             sharding = self.placement.of_rows(len(array)) if k in self.rows else self.placement.whole
             kept[key] = array, self.placement.put(array, sharding)
         return kept[key][1]
+
+
+def _compiled(lowered: Any, options: dict[str, str]) -> Any:
+    """Return what XLA compiles, without options that this version of it does not have."""
+    try:
+        return lowered.compile(compiler_options=options)
+    except jax().errors.JaxRuntimeError as error:
+        if not options or "No such compile option" not in str(error):
+            raise
+        return lowered.compile()
 
 
 def _multiplications(node: Expression) -> int:
