@@ -29,7 +29,7 @@ UNTRACED = (
     "tests/backends/native/test_same_bits.py",
     "tests/benchmarks/",
     "tests/cli/",
-    "tests/contract/test_native.py",
+    "tests/contract/test_backends.py",
     "tests/contract/test_operations.py::test_numpy_and_jax_agree",
     "tests/estimators/test_scikit_learn_checks.py",
     "tests/examples/",
@@ -40,6 +40,7 @@ UNTRACED = (
     "tests/optimizers/test_rules.py::test_a_gradient_of_any_size",
     "tests/optimizers/test_rules.py::test_a_quadratic",
     "tests/promises/",
+    "tests/recipes/test_recipes_on_xla.py",
     "tests/schedule/test_same_text.py",
     "tests/test_through_time.py",
     "tests/training/test_sharing.py",
@@ -86,7 +87,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in soaking]
         config.hook.pytest_deselected(items=soaking)
     for item in items:
-        if item.nodeid.startswith(UNTRACED) or item.get_closest_marker("torch"):
+        if item.nodeid.startswith(UNTRACED) or "[xla" in item.nodeid or item.get_closest_marker("torch"):
             item.add_marker("no_cover")
     if importlib.util.find_spec("torch") is None:
         for item in items:

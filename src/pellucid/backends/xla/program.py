@@ -313,7 +313,7 @@ class Program:
         return compiled
 
     def _options(self) -> dict[str, str]:
-        """Return what XLA is told beside: on a CPU a library computes products, and calling it for tiny ones is slow."""
+        """Return what XLA is told beside: on a CPU a library computes products, which is slow for tiny ones."""
         is_tiny = sum(map(_multiplications, topological(self.step.roots))) < TINY
         return {LIBRARY: ""} if is_tiny and self.placement.devices[0].platform == "cpu" else {}
 
