@@ -10,6 +10,7 @@ from ...core.errors import InternalError
 from ...core.expression import Expression
 from ...core.traversal import topological
 from ...operations.exponential import pow as power
+from ...operations.fused_attention import attention_gradient
 from ...operations.pooling import max_pool_gradient
 from ...operations.recurrence import NOTHING, is_recurrence, loop_key, loop_of, scopes
 from . import attention, windows
@@ -69,7 +70,7 @@ class Lowering:
         result = product(self.numpy, current, done)
         if result is None:
             operands = [done[i] for i in current.inputs]
-            meaning = MEANINGS.get(current.operation.name, current.operation.array)
+            meaning = _meaning(current)
             result = self.numpy.asarray(meaning(self.numpy, *operands, **dict(current.attributes)))
         if result.dtype.name != current.dtype or result.shape != current.shape:
             raise InternalError(
@@ -149,5 +150,13 @@ MEANINGS: dict[str, Callable[..., Any]] = {
     "max_pool_gradient": _max_pool_gradient,
     "pow": _pow,
 }
+
+
+def _meaning(current: Expression) -> Callable[..., Any]:
+    """Return what computes a node from the values of its inputs."""
+    if current.operation is attention_gradient and not attention.is_of_its_own_softmax(current):
+        return attention_gradient.array
+    return MEANINGS.get(current.operation.name, current.operation.array)
+
 
 __all__ = ["Lowering", "drawn"]
