@@ -45,6 +45,8 @@ def run(document, tmp_path, **options):
         ({"hosts": 2, "host": 0, "coordinator": "nowhere"}, "ADDRESS:PORT"),
         ({"backend": "xlb"}, "there is no backend 'xlb'"),
         ({"backend": "native", "devices": 2}, "devices"),
+        ({"devices": 9}, "XLA sees 8"),
+        ({"devices": 8}, "a batch of 20 rows .* among 8 devices"),
         ({"precision": "float8"}, "float8"),
     ],
     ids=str,

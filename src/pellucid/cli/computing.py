@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import distributed
+from ..backends.xla.placement import check_shared_out, placed
 from ..core.errors import InputError
 from ..recipes import Document
 from ..recipes.learning import check_sweep
+from ..recipes.plan import plan
 from ..training.choosing import asked_for
 
 
@@ -59,6 +61,15 @@ class Computing:
                 " both, all hosts are started on this machine"
             )
         return replace(self, backend="xla")
+
+    def check_batch(self, document: Document) -> None:
+        """Check that the devices are there and can share out a batch, before anything is written.
+
+        Raises:
+            InputError: they are not, or cannot.
+        """
+        if self.devices is not None or self.hosts is not None:
+            check_shared_out(plan(document).batch_size, placed(self.devices).count)
 
     @property
     def starts_hosts(self) -> bool:

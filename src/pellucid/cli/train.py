@@ -116,6 +116,7 @@ def train(
         return folder
     try:
         with computing.joined(), _own(folder) as own:
+            computing.check_batch(document)
             run = recipes.train(_begun(screen, document, own), 0 if as_json else 1, **computing.how)
             first = distributed.is_first()
         if not first:

@@ -136,4 +136,18 @@ def placed(wanted: int | Sequence[int] | str | None) -> Placement:
     return Placement([found[n] for n in numbers])
 
 
-__all__ = ["Device", "Placement", "devices", "memory_of", "placed"]
+def check_shared_out(rows: int, devices: int) -> None:
+    """Check that each device gets the same number of a batch's rows.
+
+    Raises:
+        InputError: they do not; it says which numbers of rows are near.
+    """
+    if rows % devices:
+        more = -(-rows // devices) * devices
+        raise InputError(
+            f"a batch of {rows} rows cannot be shared out evenly among {devices} devices; a batch_size of"
+            f" {more - devices or more} or {more} can"
+        )
+
+
+__all__ = ["Device", "Placement", "check_shared_out", "devices", "memory_of", "placed"]

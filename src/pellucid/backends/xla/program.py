@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.errors import InputError, MemoryNeededError
+from ...core.errors import MemoryNeededError
 from ...core.expression import Expression, Parameter, storage_of
 from ...core.memory import bytes_of, show_bytes
 from ...core.traversal import topological
@@ -22,7 +22,7 @@ from ...step import Call, Step
 from .library import jax, precise
 from .lower import Lowering, drawn
 from .picking import Picking, are_mapped, picking
-from .placement import Placement, memory_of, placed
+from .placement import Placement, check_shared_out, memory_of, placed
 
 MOST_ROOM = 2**22  # bytes of outputs that one dispatch of a loop may return
 MOST_STEPS = 4096  # in one dispatch of a loop
@@ -122,21 +122,13 @@ class Program:
         self.traced, self.parameters = made, parameters
         first: Any = next((step.inputs[k].shape[0] for k in sorted(rows)), 0)
         self.batch: int = step.batches.rows or first
-        self._check_batch()
+        if not step.batches.first_row:  # a short last batch may be computed whole by each device
+            check_shared_out(step.batches.rows, placement.count)
         self.loops = self._is_loop()
         picks_rows = (node for node in topological(made.roots) if node.operation is batch_indices)
         self.shuffles = [node for node in picks_rows if self.loops and node.attribute("shuffle")]
         self._order_shape = (step.batches.count * step.batches.rows,)
         self._compiled: Any = None
-
-    def _check_batch(self) -> None:
-        batches, count = self.step.batches, self.placement.count
-        if batches.rows and batches.rows % count and not batches.first_row:
-            more = -(-batches.rows // count) * count
-            raise InputError(
-                f"a batch of {batches.rows} rows cannot be shared out evenly among {count} devices; a batch_size of"
-                f" {more - count or more} or {more} can"
-            )
 
     def _is_loop(self) -> bool:
         """Whether many steps go into one dispatch.
