@@ -15,10 +15,10 @@ from .core.errors import GradientError
 from .core.expression import Expression, is_expression
 from .core.origins import origin_of, place
 from .core.sizes import show_shape
-from .core.traversal import topological
+from .core.traversal import substitute, topological
 from .operations.movement import broadcast_to, unbroadcast
 from .operations.recurrence import is_recurrence, loop_key, loop_of
-from .operations.source import constant
+from .operations.source import constant, variable
 from .rewrite.engine import Log, rewrite
 from .rewrite.rules import SIMPLIFY, STABILISE
 from .through_time import loop_gradient
@@ -46,9 +46,7 @@ def gradient(scalar: Expression, wrt: Expression | Sequence[Expression]) -> Expr
     """
     targets = [wrt] if isinstance(wrt, Expression) else list(wrt)
     _check(scalar, targets)
-    keep = [t for t in targets if t.inputs]  # an inner expression must survive as it is
-    loss = rewrite([scalar], STABILISE, Log())[0] if not keep else scalar
-    found = backpropagate(loss, targets)
+    found = backpropagate(_stable(scalar, targets), targets)
     simplified = rewrite(found, SIMPLIFY, Log())
     return simplified[0] if is_expression(wrt) else simplified
 
@@ -69,6 +67,16 @@ def _check(scalar: Expression, targets: Sequence[Expression]) -> None:
                 f"{target} is {target.dtype}, and only floats have a derivative{place(target)};"
                 " make it float32, with .astype('float32') or dtype='float32'"
             )
+
+
+def _stable(scalar: Expression, targets: Sequence[Expression]) -> Expression:
+    """Return the scalar in its stable form, which is one of the same targets.
+
+    An inner expression must survive as it is. So a variable stands in for it meanwhile, which no rule looks into.
+    """
+    inner = {t: variable("x", t.shape, t.dtype) for t in targets if t.inputs}
+    (stable,) = rewrite(substitute([scalar], inner) if inner else [scalar], STABILISE, Log())
+    return substitute([stable], {stands: t for t, stands in inner.items()})[0] if inner else stable
 
 
 def backpropagate(scalar: Expression, targets: Sequence[Expression]) -> list[Expression]:
