@@ -317,7 +317,14 @@ class Model:
         return None if held is None else self._judging(held, None, judging(backend))
 
     def train_on_batch(self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None) -> dict[str, Any]:
-        """Do one step on these examples; return its loss and metrics, as they were before it."""
+        """Do one step on these examples; return its loss and metrics, as they were before it.
+
+        Args:
+            x, y, sample_weight, class_weight: as in ``fit``.
+
+        Raises:
+            InputError, DtypeError, NotANumberError, EmptyBatchError: what is wrong with the data, and where.
+        """
         _, program, once = self.training_step(examples := self._examples(x, y, sample_weight, class_weight))
         once.state.step = self.progress.steps
         sums = once(*examples.arrays)
@@ -341,7 +348,17 @@ class Model:
         Args:
             x, y, sample_weight, rows: as in ``fit``.
             batch_size: examples at a time, which changes memory and speed but not the result.
+            backend: see ``pc.function``.
+
+        Raises:
+            InputError, DtypeError, EmptyBatchError: what is wrong with the data, and where.
+
+        >>> import pellucid as pc
+        >>> network = pc.Sequential(pc.layers.Dense(1, kernel_initializer="ones"))
+        >>> pc.Model(network, loss="mse", metrics="mae").evaluate([[1.0], [3.0]], [0.0, 1.0])
+        {'loss': 2.5, 'mae': 1.5}
         """
+        check_whole("evaluate", "batch_size", batch_size, or_none=True)
         return self._judging(self._examples(x, y, sample_weight, rows=rows, finite=False), batch_size, backend)()
 
     def _judging(
@@ -365,7 +382,22 @@ class Model:
         Args:
             x: as in ``fit``.
             batch_size: examples at a time, which changes memory and speed but not the result.
+            backend: see ``pc.function``.
+
+        Returns:
+            An array with a row for each example, of the shape that the network has for one.
+
+        Raises:
+            InputError, DtypeError, EmptyBatchError: what is wrong with the data, and where.
+
+        >>> import pellucid as pc
+        >>> network = pc.Sequential(pc.layers.Dense(2, kernel_initializer="zeros"))
+        >>> pc.Model(network, loss="cross_entropy").predict([[1.0], [2.0], [3.0]])
+        array([[0.5, 0.5],
+               [0.5, 0.5],
+               [0.5, 0.5]], dtype=float32)
         """
+        check_whole("predict", "batch_size", batch_size, or_none=True)
         inputs = input_arrays(x, self._names())
         key, program = self._program(inputs, None, False)
         once = self._function("predict", program, key, backend)
