@@ -263,3 +263,11 @@ def test_batches_and_steps_are_counted_alike(batches):
         else:
             assert batches.before(step + 1) == batch
             assert batches.step(batch) > step
+
+
+def test_progress_of_one_step_is_told_as_that_of_many_is():
+    x, told = pc.variable("x", ("batch",)), []
+    once = pc.function([x], x.sum())
+    for function in (once, once.repeat(1), once.minibatches(3)):
+        function(np.ones(3), progress=lambda *numbers: told.append(numbers))
+    assert told == [(1, 1)] * 3
