@@ -96,10 +96,12 @@ def _within(
 def _propagate(
     seeds: dict[Expression, Expression], targets: Sequence[Expression], through: set[Expression] | None = None
 ) -> dict[Expression, Expression]:
-    """Return the derivatives of what the seeds are the slopes of, with respect to all on the way to the targets.
+    """Return the adjoints of all expressions on the way from the seeds to the targets.
+
+    The *adjoint* of an expression is the derivative of the scalar with respect to it.
 
     Args:
-        seeds: expressions, and for each the derivative with respect to it.
+        seeds: expressions whose adjoints are known, and these.
         targets: what derivatives are wanted of.
         through: the nodes that may be gone through; all, unless they are given.
     """
@@ -137,10 +139,10 @@ def _results(order: Sequence[Expression]) -> dict[tuple[Any, ...], list[Expressi
 def _propagate_loop(
     results: Sequence[Expression], sums: dict[Expression, Expression], depends: set[Expression]
 ) -> None:
-    slopes = {r.attribute("result"): sums[r] for r in results if r in sums}
-    if slopes:
+    adjoints = {r.attribute("result"): sums[r] for r in results if r in sums}
+    if adjoints:
         with origin_of(results[0]):
-            for operand, part in loop_gradient(loop_of(results[0]), slopes, depends, _within):
+            for operand, part in loop_gradient(loop_of(results[0]), adjoints, depends, _within):
                 if operand in depends:
                     _add(sums, operand, part)
 

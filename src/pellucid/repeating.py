@@ -60,7 +60,7 @@ class Repeated(Loop):
 
             self._reserve([(parts[0].compilation, self.n)])
             run = Run(parts, inputs, 0, self.n, state.seed, before)
-            return self._finish(run, [False] * len(self.step.outputs), progress, advance)
+            return self._run_chunks(run, [False] * len(self.step.outputs), progress, advance)
 
 
 class Minibatched(Loop):
@@ -215,7 +215,7 @@ class Prepared:
         loop._reserve([(part.compilation, n) for part, n in zip(self.parts, counts, strict=True)])
         run = Run(self.parts, self.inputs, first, steps, loop.state.seed, step, loop.seed)
         by_rows = [is_by_rows(output, loop.axis) for output in loop.step.outputs]
-        return loop._finish(run, by_rows, progress, advance)
+        return loop._run_chunks(run, by_rows, progress, advance)
 
 
 __all__ = ["Minibatched", "Prepared", "Repeated"]
