@@ -1,8 +1,9 @@
 """One step: what a backend compiles. And one call: what it then runs on.
 
-A *step* reads inputs and parameters, gives outputs, and stores updates, all computed from the old values. Its
-sizes are numbers, and its variables and random draws are numbered in the order in which they are met, so that
-what else a process built changes nothing.
+A *step* reads inputs and parameters, gives outputs, and stores updates, all computed from the old values. As it is
+written its axes may have names; ``numbered`` makes of it what a backend compiles, whose sizes are numbers and whose
+variables and random draws are numbered in the order in which they are met, so that what else a process built changes
+nothing.
 """
 
 from __future__ import annotations
