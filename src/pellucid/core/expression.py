@@ -444,12 +444,23 @@ def as_array(value: Any, dtype: str | None) -> np.ndarray[Any, Any]:
     if array.dtype.kind not in "fiub":
         raise DtypeError(f"{type(value).__name__} of dtype {array.dtype} is not numbers; expected one of {DTYPES}")
     target = dtype or default_dtype(array)
-    if np.dtype(target).kind in "iu" and array.dtype.kind in "iu" and array.size:
+    if np.dtype(target).kind in "iu" and array.dtype.kind == "f":
+        _check_whole(array, target)
+    if np.dtype(target).kind in "iu" and array.dtype.kind in "iuf" and array.size:
         limits = np.iinfo(target)
         if int(array.min()) < limits.min or int(array.max()) > limits.max:
             raise DtypeError(f"values from {array.min()} to {array.max()} do not fit {target}; pass dtype='int64'")
     with np.errstate(over="ignore"):
         return array.astype(target, copy=False)
+
+
+def _check_whole(array: np.ndarray[Any, Any], target: str) -> None:
+    with np.errstate(invalid="ignore"):
+        broken = array[array % 1 != 0]
+    if broken.size:
+        raise DtypeError(
+            f"{broken.flat[0]} is no whole number, and {target} was asked for; round it, or ask for floats"
+        )
 
 
 def as_expressions(*operands: Any) -> tuple[Expression, ...]:
