@@ -19,7 +19,7 @@ def test_the_length_of_a_scalar_and_of_a_named_axis():
 @pytest.mark.parametrize("value", [1.5, [1.0, float("nan")], [float("inf")], 3e9])
 def test_integers_are_made_of_whole_numbers_that_fit(value):
     for make in (pc.parameter, pc.constant):
-        with pytest.raises(pc.DtypeError, match="no whole number|do not fit int32"):
+        with pytest.raises(pc.DtypeError, match=r"no whole number|do not fit int32"):
             make(value, dtype="int32")
     W = pc.parameter([7], dtype="int32")
     with pytest.raises(pc.DtypeError):

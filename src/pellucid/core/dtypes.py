@@ -77,3 +77,15 @@ def default_dtype(array: np.ndarray[Any, Any]) -> str:
     if array.dtype.kind in "iu" and name not in ("uint8", "uint32"):
         return "int32"
     return check_dtype(array.dtype)
+
+
+def check_whole_numbers(array: np.ndarray[Any, Any], dtype: str) -> None:
+    """Check that floats which are to be integers have no fractions.
+
+    Raises:
+        DtypeError: one has, or is no number.
+    """
+    with np.errstate(invalid="ignore"):
+        broken = array[array % 1 != 0]
+    if broken.size:
+        raise DtypeError(f"{broken.flat[0]} is no whole number, and {dtype} was asked for; round it, or ask for floats")

@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 import numpy as np
 
 from . import origins
-from .dtypes import DTYPES, check_dtype, default_dtype, weak_dtype
+from .dtypes import DTYPES, check_dtype, check_whole_numbers, default_dtype, weak_dtype
 from .errors import DtypeError, ShapeError, TruthError
 from .operation import Attributes, Operation, apply
 from .sizes import Axis, Shape, as_shape, show_shape
@@ -445,22 +445,13 @@ def as_array(value: Any, dtype: str | None) -> np.ndarray[Any, Any]:
         raise DtypeError(f"{type(value).__name__} of dtype {array.dtype} is not numbers; expected one of {DTYPES}")
     target = dtype or default_dtype(array)
     if np.dtype(target).kind in "iu" and array.dtype.kind == "f":
-        _check_whole(array, target)
+        check_whole_numbers(array, target)
     if np.dtype(target).kind in "iu" and array.dtype.kind in "iuf" and array.size:
         limits = np.iinfo(target)
         if int(array.min()) < limits.min or int(array.max()) > limits.max:
             raise DtypeError(f"values from {array.min()} to {array.max()} do not fit {target}; pass dtype='int64'")
     with np.errstate(over="ignore"):
         return array.astype(target, copy=False)
-
-
-def _check_whole(array: np.ndarray[Any, Any], target: str) -> None:
-    with np.errstate(invalid="ignore"):
-        broken = array[array % 1 != 0]
-    if broken.size:
-        raise DtypeError(
-            f"{broken.flat[0]} is no whole number, and {target} was asked for; round it, or ask for floats"
-        )
 
 
 def as_expressions(*operands: Any) -> tuple[Expression, ...]:
