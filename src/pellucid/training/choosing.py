@@ -28,7 +28,9 @@ def asked_for(backend: str | Backend | None, devices: Any = None, precision: str
     """
     if isinstance(backend, Backend):
         return backend
-    numbers = devices if devices is None or is_whole(devices) else tuple(getattr(d, "number", d) for d in devices)
+    numbers = int(devices) if is_whole(devices) else devices
+    if hasattr(devices, "__iter__") and not isinstance(devices, str):
+        numbers = tuple(getattr(d, "number", d) for d in devices)
     if backend is None and (devices is not None or precision is not None):
         backend = XLA
     if backend is None and os.environ.get("PELLUCID_BACKEND") is None:

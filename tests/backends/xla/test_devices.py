@@ -113,11 +113,19 @@ def test_a_batch_that_cannot_be_shared_out_is_refused():
         classifier().fit(x, y, batch_size=20, verbose=0, devices=8)
 
 
-@pytest.mark.parametrize("wanted", [9, 0, [], [0, 0], [-1], "two"])
+@pytest.mark.parametrize("wanted", [9, 0, [], [0, 0], [-1], "two", 1.5, True, 10**12])
 def test_devices_that_are_not_there(wanted):
     x, y = data()
     with pytest.raises(InputError, match=r"devices is how many to use.*XLA sees 8 \(cpu\)"):
         classifier().fit(x, y, batch_size=16, verbose=0, devices=wanted)
+
+
+@pytest.mark.parametrize("wanted", [np.int64(2), [np.int64(1), np.int64(0)], np.array([2, 3])], ids=repr)
+def test_devices_are_numpys_whole_numbers_as_well(wanted):
+    x, y = data(rows=64)
+    model = classifier()
+    fitted(model, x, y, devices=wanted)
+    assert {program.placement.count for program in trained_programs(model)} == {2}
 
 
 def test_a_whole_batch_on_the_same_rows_is_shared_out_as_well():
