@@ -89,6 +89,16 @@ def test_running_out_of_memory_in_a_step_is_said_in_rows(monkeypatch):
         step(np.ones((128, 3)))
 
 
+def test_a_short_last_batch_is_picked_from_the_same_copy_of_the_data():
+    x = pc.variable("x", ("batch", 613))
+    W = pc.parameter(np.zeros(613))
+    rows = np.ones((21, 613), "float32")
+    loop = pc.function([x], updates=[(W, W + x.sum(axis=0))], outputs=[], backend="xla").minibatches(5).on(rows)
+    loop.run(0, 2 * loop.steps_per_epoch)
+    np.testing.assert_array_equal(W.value, np.full(613, 42))
+    assert [array.shape for array in library.jax().live_arrays()].count(rows.shape) == 1
+
+
 def test_a_memory_map_is_read_batch_by_batch(tmp_path):
     x, y = data(rows=50)
     np.save(tmp_path / "x.npy", x)

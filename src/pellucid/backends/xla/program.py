@@ -344,12 +344,13 @@ class Program:
         return (*kept, *picked)
 
     def _kept(self, call: Call, k: int) -> Any:
-        array, kept = call.inputs[k], call.memory.setdefault("on devices", {})
-        key = (k, self.placement)
-        if key not in kept or kept[key][0] is not array:
-            sharding = self.placement.of_rows(len(array)) if k in self.rows else self.placement.whole
-            kept[key] = array, self.placement.put(array, sharding)
-        return kept[key][1]
+        array = call.inputs[k]
+        sharding = self.placement.of_rows(len(array)) if k in self.rows else self.placement.whole
+        kept, value = call.placed.get((k, sharding), (None, None))
+        if kept is not array:
+            value = self.placement.put(array, sharding)
+            call.placed[k, sharding] = array, value
+        return value
 
 
 def _compiled(lowered: Any, options: dict[str, str]) -> Any:
