@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from .. import distributed
 from ..backends.xla import library
 from ..compile import Backend, chosen_backend
 from ..core.expression import Expression
@@ -59,8 +60,15 @@ def automatic(outputs: Expression, batch: int, verbose: int) -> Backend:
 
 
 def judging(backend: str | Backend | None) -> str | Backend | None:
-    """Return the backend that evaluates and predicts beside one that trains: on one device of its own."""
-    return Backend(XLA, OWN, backend.precision) if isinstance(backend, Backend) and backend.name == XLA else backend
+    """Return the backend that evaluates and predicts: of XLA on one device, the first of those that train.
+
+    Of several hosts each does so by itself, on a device of its own, as the others may not have been asked to.
+    """
+    chosen = asked_for(backend)
+    if chosen is None or chosen.name != XLA:
+        return backend
+    numbers = chosen.devices
+    return chosen._replace(devices=numbers[:1] if isinstance(numbers, tuple) and distributed.hosts() == 1 else OWN)
 
 
 def multiplications(roots: Sequence[Expression], batch: int) -> int:
