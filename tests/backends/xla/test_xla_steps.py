@@ -40,21 +40,27 @@ def test_two_parameters_may_swap_and_one_may_stay():
     assert (float(a.value), float(b.value), float(c.value)) == (5.0, 2.0, 2.0)
 
 
-def test_values_that_a_failed_step_lost_are_those_before(monkeypatch):
+@pytest.mark.parametrize(
+    ("said", "kind"), [("RESOURCE_EXHAUSTED: of memory", MemoryNeededError), ("INTERNAL: of a device", Exception)]
+)
+def test_values_that_a_failed_step_lost_are_those_before_and_it_says_so(monkeypatch, said, kind):
+    jax = library.jax()
     W, step = counting()
     step()
     np.testing.assert_array_equal(W.value, [2, 3])  # home
     step()  # and away again
 
     def failing(*arguments):
-        for value in library.jax().tree.leaves(arguments[0]):
+        for value in jax.tree.leaves(arguments[0]):
             value.delete()
-        raise RuntimeError("lost")
+        raise jax.errors.JaxRuntimeError(said)
 
     (compiled,) = step.compilations[0].executable.programs.values()
     monkeypatch.setattr(compiled, "_compiled", failing)
-    with pytest.raises(RuntimeError, match="lost"):
+    with pytest.raises(kind) as failed:
         step()
+    assert "last read or set" in f"{failed.value}{getattr(failed.value, '__notes__', '')}"
+    assert "rows" not in str(failed.value)  # of which this step has none
     np.testing.assert_array_equal(W.value, [2, 3])
 
 

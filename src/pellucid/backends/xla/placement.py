@@ -112,7 +112,7 @@ class Placement:
         return np.asarray(value.addressable_data(0) if self.is_spread else value)
 
 
-def placed(wanted: int | Sequence[int] | str | None) -> Placement:
+def placed(wanted: Any) -> Placement:
     """Return the placement on some devices.
 
     Args:
