@@ -1,5 +1,7 @@
 """What a step on XLA does with parameters, arrays, memory and errors."""
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -103,6 +105,16 @@ def test_a_short_last_batch_is_picked_from_the_same_copy_of_the_data():
     loop.run(0, 2 * loop.steps_per_epoch)
     np.testing.assert_array_equal(W.value, np.full(613, 42))
     assert [array.shape for array in library.jax().live_arrays()].count(rows.shape) == 1
+
+
+def test_a_callback_that_is_kept_keeps_no_data_on_the_device():
+    x, y = data(rows=53)
+    x = np.tile(x, (1, 7))
+    model, callback = classifier(), pc.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None)
+    model.fit(x, y, batch_size=16, verbose=0, backend="xla", callbacks=[callback])
+    gc.collect()
+    assert callback.model is model
+    assert x.shape not in {array.shape for array in library.jax().live_arrays()}
 
 
 def test_a_memory_map_is_read_batch_by_batch(tmp_path):
