@@ -78,6 +78,15 @@ def test_arrays_from_the_first_keep_every_bit(joined):
         np.testing.assert_array_equal(found[key], value)
 
 
+def test_what_the_first_says_may_be_long(joined):
+    first = joined(1)
+    counts = np.arange(600.0 * 600).reshape(600, 600)
+    found, _ = with_other(
+        lambda: distributed.from_first(lambda: None), lambda: first.first_says(lambda: distributed._packed(counts))
+    )
+    np.testing.assert_array_equal(found, counts)
+
+
 def test_what_differs_is_said(joined):
     first = joined(1)
 
