@@ -120,6 +120,7 @@ class Call:
         order_seed: for minibatches, the key of the shuffle.
         batch: the batch of the call's first step, among those that the step is for.
         memory: what a backend works in; calls one after another may share it.
+        placed: what a backend keeps of the inputs elsewhere; calls of other steps on the same inputs may share it too.
         table: what a backend makes of all this, for this call alone.
     """
 
@@ -130,6 +131,7 @@ class Call:
     order_seed: int = 0
     batch: int = 0
     memory: dict[str, Any] = field(default_factory=dict)
+    placed: dict[Any, Any] = field(default_factory=dict)
     table: Any = field(default=None, init=False)
 
 

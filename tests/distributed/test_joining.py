@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -77,6 +78,15 @@ def test_arrays_from_the_first_keep_every_bit(joined):
         np.testing.assert_array_equal(found[key], value)
 
 
+def test_what_the_first_says_may_be_long(joined):
+    first = joined(1)
+    counts = np.arange(600.0 * 600).reshape(600, 600)
+    found, _ = with_other(
+        lambda: distributed.from_first(lambda: None), lambda: first.first_says(lambda: distributed._packed(counts))
+    )
+    np.testing.assert_array_equal(found, counts)
+
+
 def test_what_differs_is_said(joined):
     first = joined(1)
 
@@ -97,6 +107,22 @@ def test_a_file_of_the_first_is_there_for_a_while(joined, tmp_path):
         return content, path.exists(), path.parent == tmp_path
 
     assert with_other(read, lambda: first.first_sends(b"weights"))[0] == (b"weights", False, False)
+
+
+def test_files_that_come_before_they_are_asked_for_are_told_apart(joined, tmp_path):
+    first = joined(1)
+    for content in (b"weights", None, b"", b"others"):
+        first.first_sends(content)
+    first.first_says(lambda: "the last")
+    inbox = distributed._joined.party._inbox[0]
+    while inbox.qsize() < 5:
+        time.sleep(0.01)
+
+    def read():
+        with distributed.file_of_first(tmp_path / "model") as path:
+            return None if path is None else path.read_bytes()
+
+    assert [read() for _ in range(4)] == [b"weights", None, b"", b"others"]
 
 
 def test_a_file_that_the_first_has_not(joined, tmp_path):

@@ -38,7 +38,7 @@ def launch(arguments: Sequence[str], hosts: int) -> int:
         with _passing_on(processes[0]):
             _wait(processes)
         code = processes[0].returncode
-        if code in (0, FAILED) or code > 0:
+        if code >= 0:  # it has said why itself; one below 0 is that of a signal
             return code
         for process, file in zip(processes[1:], said, strict=True):
             if process.returncode == FAILED and (last := _last_line(file)):

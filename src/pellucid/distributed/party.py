@@ -8,6 +8,7 @@ that is gone, the process is ended from outside.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
@@ -21,6 +22,7 @@ from .messages import Connection, Message, NonsenseError, in_words
 BEAT: Final = 1.0  # seconds
 GRACE: Final = 5.0  # seconds in which the main thread may find out by itself that a host is gone
 FAILED: Final = 2  # the exit code
+PAYLOAD: Final = "payload"  # under which a message that was received has the bytes that came after it
 CURE = (
     "the run goes on from its last checkpoint when it is started again in the same way, also on another number of hosts"
 )
@@ -65,7 +67,6 @@ class Party:
         self._told = threading.Event()  # and the main thread knows
         self._left: dict[int, threading.Event] = {k: threading.Event() for k in links}
         self._over = threading.Event()
-        self._payloads: dict[int, bytes] = {}
 
     def watch(self) -> None:
         """Begin to listen and to send beats."""
@@ -82,17 +83,18 @@ class Party:
             HostLostError: a host is gone.
         """
         if self.host:
-            return self._next(0)["value"]
+            return json.loads(self._next(0)[PAYLOAD])
         value = make()
+        content = json.dumps(value).encode()  # beside the line, which may be too short for a table of many classes
         for link in self.links.values():
-            self._say(link, {"kind": "value", "value": value})
+            self._say(link, {"kind": "value"}, content)
         return value
 
     def first_sends(self, content: bytes | None) -> bytes | None:
         """Return, on all hosts, the bytes that host 0 gives, or None where it gives none."""
         if self.host:
             message = self._next(0)
-            return self._payloads.pop(0, b"") if message["value"] else None
+            return bytes(message[PAYLOAD]) if message["value"] else None
         for link in self.links.values():
             self._say(link, {"kind": "value", "value": content is not None}, content or b"")
         return content
@@ -101,7 +103,7 @@ class Party:
         """Return, on all hosts, what each of them says, in the order of their numbers."""
         if self.host:
             self._say(self.links[0], {"kind": "value", "value": value})
-            return list(self._next(0)["value"])
+            return list(json.loads(self._next(0)[PAYLOAD]))
         said = [value, *(self._next(k)["value"] for k in sorted(self.links))]
         return list(self.first_says(lambda: said))
 
@@ -140,8 +142,7 @@ class Party:
         try:
             while (message := link.receive()).get("kind") != "bye":
                 if message.get("kind") == "value":
-                    if count := _count(message):
-                        self._payloads[k] = link.take(count)
+                    message[PAYLOAD] = link.take(_count(message))
                     self._inbox[k].put(message)
                 elif message.get("kind") == "gone":
                     self._lose(str(message.get("why"))[:2000])

@@ -6,7 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from ..compile import Backend
 from ..core.errors import PellucidError
+from ..training.choosing import asked_for
 from ..training.model import Model
 
 Row = dict[str, Any]
@@ -40,20 +42,24 @@ class Job:
         try:
             model.fit(x, y, self.epochs, self.batch_size, verbose=0, rows=trained, **self.options)
             row |= {key: values[-1] for key, values in model.history.history.items()}
-            row |= {f"val_{key}": value for key, value in _measured(model, x, y, held, validation).items()}
+            computed_by = asked_for(*(self.options.get(name) for name in ("backend", "devices", "precision")))
+            figures = _measured(model, x, y, held, validation, computed_by)
+            row |= {f"val_{key}": value for key, value in figures.items()}
         except PellucidError as error:
             row[ERROR] = str(error)
         return {**row, SECONDS: time.perf_counter() - began}
 
 
-def _measured(model: Model, x: Any, y: Any, held: Any, validation: tuple[Any, ...]) -> dict[str, Any]:
+def _measured(
+    model: Model, x: Any, y: Any, held: Any, validation: tuple[Any, ...], backend: Backend | None
+) -> dict[str, Any]:
     """Return the figures of the rows that are held out, or else of the validation data, if there are any."""
     if held is not None:
-        return model.evaluate(x, y, rows=held)
+        return model.evaluate(x, y, rows=held, backend=backend)
     if not validation:
         return {}
     examples, labels, *weights = validation
-    return model.evaluate(examples, labels, sample_weight=weights[0] if weights else None)
+    return model.evaluate(examples, labels, sample_weight=weights[0] if weights else None, backend=backend)
 
 
 __all__ = ["ERROR", "FOLD", "SECONDS", "Job", "Row"]

@@ -242,8 +242,8 @@ class Model:
             validation_data: ``(x, y)`` or ``(x, y, sample_weight)`` to measure after each epoch instead.
             callbacks: see ``pc.callbacks``.
             verbose: 1 shows the progress in a terminal or notebook, 2 prints a line an epoch, 0 is silent.
-            backend: see ``pc.function``. Unless told otherwise, a GPU if there is one and the network is large enough
-                to gain from it, which is then said in one line; else native code.
+            backend: see ``pc.function``. Unless told otherwise, a GPU if there is one, x is arrays and the network is
+                large enough to gain from it, which is then said in one line; else native code.
             devices: how many devices of XLA share each batch, or the numbers of those among ``pc.devices()``; each has
                 all weights. Of a backend that is not named it makes "xla".
             precision: "bfloat16" to multiply matrices in it, on XLA; weights stay what they are.
@@ -314,7 +314,7 @@ class Model:
         return self._examples(*given)
 
     def _validation(self, held: Examples | None, backend: Backend | None) -> Any:
-        return None if held is None else self._judging(held, None, judging(backend))
+        return None if held is None else self._judging(held, None, backend)
 
     def train_on_batch(self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None) -> dict[str, Any]:
         """Do one step on these examples; return its loss and metrics, as they were before it.
@@ -340,7 +340,7 @@ class Model:
         batch_size: int | None = None,
         *,
         sample_weight: Any = None,
-        backend: str | None = None,
+        backend: str | Backend | None = None,
         rows: Any = None,
     ) -> dict[str, Any]:
         """Return the mean loss and the metrics over examples, as a dict.
@@ -366,7 +366,7 @@ class Model:
     ) -> Callable[[], dict[str, Any]]:
         """Return what measures examples, which are checked here once."""
         key, program = self._program(examples.inputs, examples.labels, examples.weights is not None)
-        once = self._function("evaluate", program, key, backend)
+        once = self._function("evaluate", program, key, judging(backend))
         size = batch_size or _evaluated_rows(examples.count)
         prepared = once.minibatches(size, shuffle=False).on(*examples.arrays, rows=examples.rows)
 
@@ -400,7 +400,7 @@ class Model:
         check_whole("predict", "batch_size", batch_size, or_none=True)
         inputs = input_arrays(x, self._names())
         key, program = self._program(inputs, None, False)
-        once = self._function("predict", program, key, backend)
+        once = self._function("predict", program, key, judging(backend))
         size = batch_size or _evaluated_rows(len(inputs[0]))
         found: Array = once.minibatches(size, shuffle=False)(*inputs)
         return found

@@ -63,6 +63,9 @@ class TrainingRun:
         finally:
             for callback in begun:
                 callback.on_train_end()
+            for callback in self.callbacks:
+                if callback.run is self:
+                    del callback.run  # or one that is kept would keep the data too, and their copy on a device
         return self.model.history
 
     def _where(self) -> str:

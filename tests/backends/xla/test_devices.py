@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 import pellucid as pc
+from pellucid import distributed
+from pellucid.compile import Backend
 from pellucid.core.errors import InputError, MissingExtraError
+from pellucid.training.choosing import judging
 from training.models import classifier, data, same_bits, weights
 
 BYTES = {"pred": 1, "s32": 4, "u32": 4, "f32": 4, "s64": 8, "f64": 8}
@@ -113,11 +116,40 @@ def test_a_batch_that_cannot_be_shared_out_is_refused():
         classifier().fit(x, y, batch_size=20, verbose=0, devices=8)
 
 
-@pytest.mark.parametrize("wanted", [9, 0, [], [0, 0], [-1], "two"])
+@pytest.mark.parametrize("wanted", [9, 0, [], [0, 0], [-1], "two", 1.5, True, 10**12])
 def test_devices_that_are_not_there(wanted):
     x, y = data()
     with pytest.raises(InputError, match=r"devices is how many to use.*XLA sees 8 \(cpu\)"):
         classifier().fit(x, y, batch_size=16, verbose=0, devices=wanted)
+
+
+@pytest.mark.parametrize("wanted", [np.int64(2), [np.int64(1), np.int64(0)], np.array([2, 3])], ids=repr)
+def test_devices_are_numpys_whole_numbers_as_well(wanted):
+    x, y = data(rows=64)
+    model = classifier()
+    fitted(model, x, y, devices=wanted)
+    assert {program.placement.count for program in trained_programs(model)} == {2}
+
+
+def test_validation_is_measured_on_a_device_that_trains():
+    x, y = data(rows=64)
+    model = classifier()
+    fitted(model, x, y, devices=[3, 5], validation_split=0.25)
+    placements = {
+        key[0]: [d.id for d in program.placement.devices]
+        for key, made in model._functions.items()
+        for c in made.compilations
+        for program in c.executable.programs.values()
+    }
+    assert placements == {"train": [3, 5], "evaluate": [3]}
+
+
+def test_a_host_evaluates_and_predicts_without_the_others(monkeypatch):
+    monkeypatch.delenv("PELLUCID_BACKEND", raising=False)
+    assert judging("xla").devices == judging(Backend("xla", 4)).devices == "own"
+    monkeypatch.setattr(distributed, "hosts", lambda: 2)
+    assert judging(Backend("xla", (3, 5), "bfloat16")) == Backend("xla", "own", "bfloat16")
+    assert judging("native") == "native" and judging(None) is None
 
 
 def test_a_whole_batch_on_the_same_rows_is_shared_out_as_well():

@@ -1,5 +1,7 @@
 """What a step on XLA does with parameters, arrays, memory and errors."""
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -40,21 +42,27 @@ def test_two_parameters_may_swap_and_one_may_stay():
     assert (float(a.value), float(b.value), float(c.value)) == (5.0, 2.0, 2.0)
 
 
-def test_values_that_a_failed_step_lost_are_those_before(monkeypatch):
+@pytest.mark.parametrize(
+    ("said", "kind"), [("RESOURCE_EXHAUSTED: of memory", MemoryNeededError), ("INTERNAL: of a device", Exception)]
+)
+def test_values_that_a_failed_step_lost_are_those_before_and_it_says_so(monkeypatch, said, kind):
+    jax = library.jax()
     W, step = counting()
     step()
     np.testing.assert_array_equal(W.value, [2, 3])  # home
     step()  # and away again
 
     def failing(*arguments):
-        for value in library.jax().tree.leaves(arguments[0]):
+        for value in jax.tree.leaves(arguments[0]):
             value.delete()
-        raise RuntimeError("lost")
+        raise jax.errors.JaxRuntimeError(said)
 
     (compiled,) = step.compilations[0].executable.programs.values()
     monkeypatch.setattr(compiled, "_compiled", failing)
-    with pytest.raises(RuntimeError, match="lost"):
+    with pytest.raises(kind) as failed:
         step()
+    assert "last read or set" in f"{failed.value}{getattr(failed.value, '__notes__', '')}"
+    assert "rows" not in str(failed.value)  # of which this step has none
     np.testing.assert_array_equal(W.value, [2, 3])
 
 
@@ -87,6 +95,26 @@ def test_running_out_of_memory_in_a_step_is_said_in_rows(monkeypatch):
     monkeypatch.setattr(compiled, "_compiled", failing)
     with pytest.raises(MemoryNeededError, match=r"a step on 64 rows; try batches of 32 rows"):
         step(np.ones((128, 3)))
+
+
+def test_a_short_last_batch_is_picked_from_the_same_copy_of_the_data():
+    x = pc.variable("x", ("batch", 613))
+    W = pc.parameter(np.zeros(613))
+    rows = np.ones((21, 613), "float32")
+    loop = pc.function([x], updates=[(W, W + x.sum(axis=0))], outputs=[], backend="xla").minibatches(5).on(rows)
+    loop.run(0, 2 * loop.steps_per_epoch)
+    np.testing.assert_array_equal(W.value, np.full(613, 42))
+    assert [array.shape for array in library.jax().live_arrays()].count(rows.shape) == 1
+
+
+def test_a_callback_that_is_kept_keeps_no_data_on_the_device():
+    x, y = data(rows=53)
+    x = np.tile(x, (1, 7))
+    model, callback = classifier(), pc.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None)
+    model.fit(x, y, batch_size=16, verbose=0, backend="xla", callbacks=[callback])
+    gc.collect()
+    assert callback.model is model
+    assert x.shape not in {array.shape for array in library.jax().live_arrays()}
 
 
 def test_a_memory_map_is_read_batch_by_batch(tmp_path):

@@ -112,7 +112,7 @@ class Placement:
         return np.asarray(value.addressable_data(0) if self.is_spread else value)
 
 
-def placed(wanted: int | Sequence[int] | str | None) -> Placement:
+def placed(wanted: Any) -> Placement:
     """Return the placement on some devices.
 
     Args:
@@ -127,7 +127,8 @@ def placed(wanted: int | Sequence[int] | str | None) -> Placement:
     found = jax().devices()
     if wanted is None:
         return Placement(found if jax().process_count() > 1 else found[:1])
-    numbers: list[Any] = list(range(wanted) if isinstance(wanted, int) else wanted)
+    many: Any = range(min(int(wanted), len(found) + 1)) if is_whole(wanted) else wanted
+    numbers: list[Any] = list(many) if hasattr(many, "__iter__") else []
     if not numbers or not all(is_whole(n) and 0 <= n < len(found) for n in numbers) or len({*numbers}) < len(numbers):
         raise InputError(
             f"devices is how many to use, or the numbers of some of them, not {wanted!r}; XLA sees {len(found)}"

@@ -30,6 +30,7 @@ SMALL = 1 << 26  # multiplications in a step from which a CPU is busy with it, a
 TINY = 1 << 15  # multiplications in a step below which calling a library for them takes longer than they do
 LIBRARY = "xla_cpu_experimental_ynn_fusion_type"
 WORD = 0xFFFFFFFF
+LOST = "parameters have the values with which each was last read or set, as the device lost the later ones"
 
 
 class XlaStep:
@@ -75,14 +76,14 @@ class XlaStep:
         """Run some steps of a call."""
         with precise():
             program = self.program(self.placement.is_spread or are_mapped(call.inputs))
-            state = [self._placed(k, k in program.updated) for k in range(len(self.storages))]
             try:
+                state = [self._placed(k, k in program.updated) for k in range(len(self.storages))]
                 state = program.run(call, state, first, count)
             except jax().errors.JaxRuntimeError as error:
-                self._keep_what_is_left(program)
-                raise program.explained(error) from error
-            except BaseException:
-                self._keep_what_is_left(program)
+                raise program.explained(error, self._left(program)) from error
+            except BaseException as error:
+                if left := self._left(program):
+                    error.add_note(left)
                 raise
             for k in program.updated:
                 self.storages[k].lend(state[k], self.placement.fetch)
@@ -93,12 +94,15 @@ class XlaStep:
             return storage.lent
         return self.placement.put(storage.array, self.placement.whole, copied=donated)
 
-    def _keep_what_is_left(self, program: Program) -> None:
-        """Forget values that were donated and are lost; what the host had before is there still."""
+    def _left(self, program: Program) -> str:
+        """Forget values that were donated and are lost, and say so; what the host had before is there still."""
+        lost = False
         for k in program.updated:
             lent = self.storages[k].lent
             if lent is not None and lent.is_deleted():
                 self.storages[k].forget()
+                lost = True
+        return LOST if lost else ""
 
 
 class Program:
@@ -321,14 +325,17 @@ class Program:
             f" {show_bytes(limit)} are there; {advice}"
         )
 
-    def explained(self, error: BaseException) -> BaseException:
-        """Return what an error of XLA means."""
+    def explained(self, error: BaseException, left: str) -> BaseException:
+        """Return what an error of XLA means, and what is left of the parameters' values."""
         if "RESOURCE_EXHAUSTED" not in str(error):
+            if left:
+                error.add_note(left)
             return error
-        half = max(self.batch // 2 // self.placement.count * self.placement.count, 1)
+        half = self.batch // 2 // self.placement.count * self.placement.count
+        where, cure = (f" on {self.batch} rows", f"batches of {half} rows, or ") if half else ("", "")
         return MemoryNeededError(
-            f"a device ran out of memory in a step on {self.batch} rows; try batches of {half} rows, or fewer networks"
-            " at once on the device"
+            f"a device ran out of memory in a step{where}; try {cure}fewer networks at once on the device"
+            + (left and f"; {left}")
         )
 
     def _inputs(self, call: Call, batch: int) -> tuple[Any, ...]:
@@ -344,12 +351,13 @@ class Program:
         return (*kept, *picked)
 
     def _kept(self, call: Call, k: int) -> Any:
-        array, kept = call.inputs[k], call.memory.setdefault("on devices", {})
-        key = (k, self.placement)
-        if key not in kept or kept[key][0] is not array:
-            sharding = self.placement.of_rows(len(array)) if k in self.rows else self.placement.whole
-            kept[key] = array, self.placement.put(array, sharding)
-        return kept[key][1]
+        array = call.inputs[k]
+        sharding = self.placement.of_rows(len(array)) if k in self.rows else self.placement.whole
+        kept, value = call.placed.get((k, sharding), (None, None))
+        if kept is not array:
+            value = self.placement.put(array, sharding)
+            call.placed[k, sharding] = array, value
+        return value
 
 
 def _compiled(lowered: Any, options: dict[str, str]) -> Any:
