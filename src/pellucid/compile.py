@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 BACKENDS = {
     "native": "pellucid.backends.native.program",
     "reference": "pellucid.backends.reference",
-    "xla": "pellucid.backends.xla.program",
+    "xla": "pellucid.backends.xla.executable",
 }
 PROFILER = "pellucid.backends.native.profile"  # as late: it loads what writes code
 

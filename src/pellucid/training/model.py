@@ -316,16 +316,18 @@ class Model:
     def _validation(self, held: Examples | None, backend: Backend | None) -> Any:
         return None if held is None else self._judging(held, None, backend)
 
-    def train_on_batch(self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None) -> dict[str, Any]:
+    def train_on_batch(
+        self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, *, backend: str | None = None
+    ) -> dict[str, Any]:
         """Do one step on these examples; return its loss and metrics, as they were before it.
 
         Args:
-            x, y, sample_weight, class_weight: as in ``fit``.
+            x, y, sample_weight, class_weight, backend: as in ``fit``; native code, unless told otherwise.
 
         Raises:
             InputError, DtypeError, NotANumberError, EmptyBatchError: what is wrong with the data, and where.
         """
-        _, program, once = self.training_step(examples := self._examples(x, y, sample_weight, class_weight))
+        _, program, once = self.training_step(examples := self._examples(x, y, sample_weight, class_weight), backend)
         once.state.step = self.progress.steps
         sums = once(*examples.arrays)
         self.progress.steps += 1

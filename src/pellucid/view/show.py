@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable, Iterator
 
 from ..backends.native.program import NativeStep
-from ..backends.xla.program import XlaStep
-from ..backends.xla.program import compile_step as compile_for_xla
+from ..backends.xla.executable import XlaStep
+from ..backends.xla.executable import compile_step as compile_for_xla
 from ..compile import Compilation, chosen_backend
 from ..compiled import CompiledFunction
 from ..core.errors import PellucidError

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import pellucid as pc
-from pellucid.backends.xla import library, program
+from pellucid.backends.xla import executable, library, program
 from pellucid.compile import Backend
 from pellucid.core.errors import InputError, MemoryNeededError, MissingExtraError, PellucidError
 from pellucid.core.expression import storage_of
@@ -183,6 +183,22 @@ def test_what_does_not_fit_together_is_refused():
         classifier().fit(x, y, verbose=0, backend="gpu")
 
 
+def test_float32_asks_for_nothing_and_several_hosts_for_all_their_devices(monkeypatch):
+    assert choosing.asked_for(None, None, "float32") is None
+    assert choosing.asked_for(None, None, "bfloat16") == Backend("xla", None, "bfloat16")
+    monkeypatch.setattr(choosing.distributed, "hosts", lambda: 2)
+    assert choosing.automatic(pc.variable("x", ("batch", 4)), 8, 1) == Backend("xla")
+
+
+def test_single_batches_on_xla():
+    x, y = data(rows=12)
+    native, xla = classifier(), classifier()
+    for _ in range(3):
+        expected = native.train_on_batch(x, y)
+        assert xla.train_on_batch(x, y, backend="xla")["loss"] == pytest.approx(expected["loss"], rel=1e-5)
+    assert any(storage_of(p).lent is not None for p in xla.network.parameters.values())
+
+
 def test_parts_of_jax_that_do_not_fit_together(monkeypatch):
     real = __import__
 
@@ -202,7 +218,7 @@ def test_the_environment_names_a_backend(monkeypatch):
     model = classifier()
     model.fit(x, y, verbose=0)
     (once,) = [f for key, f in model._functions.items() if key[0] == "train"]
-    assert isinstance(once.compilations[0].executable, program.XlaStep)
+    assert isinstance(once.compilations[0].executable, executable.XlaStep)
     found = weights(model)
     monkeypatch.delenv("PELLUCID_BACKEND")
     other = classifier()

@@ -1,28 +1,22 @@
-"""A step as one XLA program: once, or many times in a loop; its parameters stay on the device between calls.
-
-Parameters that a step updates are *donated*: XLA may write their new values where the old ones were. Between calls
-they stay on the devices, and come home when something on the host reads them (``Storage.lend``).
-"""
+"""A step as one XLA program: once, or many times in a loop; how it is traced, compiled and run."""
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ...core.errors import MemoryNeededError
-from ...core.expression import Expression, Parameter, storage_of
+from ...core.expression import Expression
 from ...core.memory import bytes_of, show_bytes
 from ...core.traversal import topological
 from ...operations.batching import batch_indices
 from ...step import Call, Step
-from .library import jax, precise
+from .library import jax
 from .lower import Lowering, drawn
-from .picking import Picking, are_mapped, picking
-from .placement import Placement, check_shared_out, memory_of, placed
+from .picking import Picking, picking
+from .placement import Placement, check_shared_out, memory_of
 
 MOST_ROOM = 2**22  # bytes of outputs that one dispatch of a loop may return
 MOST_STEPS = 4096  # in one dispatch of a loop
@@ -30,79 +24,6 @@ SMALL = 1 << 26  # multiplications in a step from which a CPU is busy with it, a
 TINY = 1 << 15  # multiplications in a step below which calling a library for them takes longer than they do
 LIBRARY = "xla_cpu_experimental_ynn_fusion_type"
 WORD = 0xFFFFFFFF
-LOST = "parameters have the values with which each was last read or set, as the device lost the later ones"
-
-
-class XlaStep:
-    """A step compiled by XLA when it first runs.
-
-    Args:
-        step: the step.
-        placement: the devices.
-        rows: the numbers of its inputs whose first axis is that of a batch's rows.
-        precision: "bfloat16" multiplies matrices in it; None in their own dtypes.
-    """
-
-    def __init__(self, step: Step, placement: Placement, rows: Sequence[int], precision: str | None) -> None:
-        self.step, self.placement, self.precision = step, placement, precision
-        self.rows = frozenset(rows)
-        self.parameters = step.parameters
-        self.storages = [storage_of(p) for p in self.parameters]
-        self.programs: dict[bool, Program] = {}
-
-    def on_parameters(self, parameters: Mapping[Parameter, Parameter]) -> XlaStep:
-        """Return the same programs on other parameters, which stand in for its own."""
-        made = copy.copy(self)
-        made.storages = [storage_of(parameters[p]) for p in self.parameters]
-        return made
-
-    @property
-    def arena_bytes(self) -> int:
-        """How much memory of the host a call takes beside its outputs; what XLA takes lies on the device."""
-        return 0
-
-    def program(self, picks: bool = False) -> Program:
-        """Return what is compiled, where the host picks rows or where it does not."""
-        if picks not in self.programs:
-            self.programs[picks] = Program(self.step, self.placement, self.rows, self.precision, picks)
-        return self.programs[picks]
-
-    def text(self) -> str:
-        """Return what XLA compiles it to: optimised HLO, with whatever devices send each other."""
-        with precise():
-            return self.program().text()
-
-    def run(self, call: Call, first: int, count: int) -> None:
-        """Run some steps of a call."""
-        with precise():
-            program = self.program(self.placement.is_spread or are_mapped(call.inputs))
-            try:
-                state = [self._placed(k, k in program.updated) for k in range(len(self.storages))]
-                state = program.run(call, state, first, count)
-            except jax().errors.JaxRuntimeError as error:
-                raise program.explained(error, self._left(program)) from error
-            except BaseException as error:
-                if left := self._left(program):
-                    error.add_note(left)
-                raise
-            for k in program.updated:
-                self.storages[k].lend(state[k], self.placement.fetch)
-
-    def _placed(self, k: int, donated: bool) -> Any:
-        storage = self.storages[k]
-        if storage.lent is not None and storage.lent.sharding == self.placement.whole:
-            return storage.lent
-        return self.placement.put(storage.array, self.placement.whole, copied=donated)
-
-    def _left(self, program: Program) -> str:
-        """Forget values that were donated and are lost, and say so; what the host had before is there still."""
-        lost = False
-        for k in program.updated:
-            lent = self.storages[k].lent
-            if lent is not None and lent.is_deleted():
-                self.storages[k].forget()
-                lost = True
-        return LOST if lost else ""
 
 
 class Program:
@@ -381,11 +302,4 @@ def _multiplications(node: Expression) -> int:
     return 0 if node.operation.kind == "source" else math.prod(shape) * int(shared)
 
 
-def compile_step(
-    step: Step, rows: Sequence[int] = (), devices: int | Sequence[int] | str | None = None, precision: str | None = None
-) -> XlaStep:
-    """Return a step to be run by XLA; see ``XlaStep`` and ``placement.placed``."""
-    return XlaStep(step, placed(devices), rows, precision)
-
-
-__all__ = ["XlaStep", "compile_step"]
+__all__ = ["Program"]
