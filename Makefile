@@ -33,7 +33,7 @@ check = said=$$($(2) 2>&1) && echo "$(1): passed" || { echo "$$said"; echo "$(1)
 
 .PHONY: help
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 18
 
 .PHONY: demo
 demo: $(VENV)/installed-all ## set everything up and take the tour; OUT=FOLDER says where it writes, DATA=FOLDER has MNIST
@@ -53,6 +53,10 @@ lint: $(VENV)/installed-dev ## format, style, types and the ladder of imports
 .PHONY: bench
 bench: $(VENV)/installed-bench ## measure against NumPy, PyTorch, JAX and C; writes docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
+
+.PHONY: bench-gpu
+bench-gpu: $(VENV)/installed-bench ## measure on a GPU against JAX and PyTorch; writes docs/benchmarks-gpu.md
+	@$(BIN)/python -m benchmarks.gpu
 
 .PHONY: soak
 soak: $(VENV)/installed-dev ## the long random tests

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import agreement, chart, kernel_table, machine, page, results, roofline, rounds, summary, table
+from . import agreement, chart, kernel_table, machine, page, results, roofline, rounds, summary, table, xla_table
 from .floors import FLOORS
 from .tasks import TASKS, Task
 
@@ -42,8 +42,8 @@ def measure(tasks: Sequence[Task], length: rounds.Length, command: str) -> resul
         data = rounds.write_problems(tasks, folder)
         records = rounds.run_rounds(tasks, folder, length, lambda line: print(line, file=sys.stderr, flush=True))
         for task in tasks:
-            late = agreement.yardstick(task, folder, late=True) if task.subject == "mnist-cnn" else ()
-            agreement.mark_disagreeing(records, task, agreement.yardstick(task, folder), late)
+            right, late = agreement.yardstick(task, folder), agreement.late(task, folder)
+            agreement.mark_disagreeing(records, task, right, late)
     described = machine.describe()
     origins = {
         task.key: data.get(task.network or ("moons" if task.kind == "start" else task.kind), "") for task in tasks
@@ -73,12 +73,16 @@ def write(found: results.Results, out: Path) -> list[summary.Verdict]:
     tasks = [task for task in TASKS if task.key in found["takings"]]
     rows, judged = summary.rows(found["records"], tasks), summary.verdicts(found["records"], FLOORS)
     kernels = kernel_table.kernels(found["records"])
-    table.print_tables([row for row in rows if row.task.kind != "kernels"], judged)
+    shown = [row for row in rows if row.task.kind != "kernels" and not row.task.beside]
+    table.print_tables(shown, judged)
+    on_xla = [row for row in rows if row.task.beside]
+    if on_xla:
+        table.print_table(xla_table.TITLE, xla_table.HEADINGS, xla_table.cells(on_xla, judged))
     if kernels:
         table.print_table("Single kernels", kernel_table.HEADINGS, kernel_table.cells(kernels))
     out.mkdir(parents=True, exist_ok=True)
     drawn = {
-        "benchmarks.png": chart.draw([row for row in rows if row.task.kind != "kernels"], out / "benchmarks.png"),
+        "benchmarks.png": chart.draw(shown, out / "benchmarks.png"),
         "roofline.png": roofline.draw(kernels, out / "roofline.png"),
     }
     pictures = [name for name, done in drawn.items() if done]

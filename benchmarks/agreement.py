@@ -68,7 +68,18 @@ def distance(pair: tuple[float, float]) -> float:
     return math.inf if math.isnan(mine) else abs(mine - right) / abs(right)
 
 
-def mark_disagreeing(records: list[Record], task: Task, early: Sequence[float], late: Sequence[float] = ()) -> None:
+def late(task: Task, folder: Path) -> list[float]:
+    """The early losses of the runners that add Adam's epsilon elsewhere, where that is the optimiser."""
+    return yardstick(task, folder, late=True) if task.network == "mnist-cnn" and task.kind == "network" else []
+
+
+def mark_disagreeing(
+    records: list[Record],
+    task: Task,
+    early: Sequence[float],
+    late: Sequence[float] = (),
+    tolerance: float = EARLY_TOLERANCE,
+) -> None:
     """Give each record of this task that disagrees a `disagrees` entry, which says how.
 
     Records with `late_epsilon` are judged by the losses `late`.
@@ -79,7 +90,7 @@ def mark_disagreeing(records: list[Record], task: Task, early: Sequence[float], 
     finals = [statistics.median(column) for column in zip(*(record["final"] for record in mine), strict=False)]
     for record in mine:
         right = late if late and record.get("late_epsilon") else early
-        wrong = far(record["early"], right, EARLY_TOLERANCE, EARLY_TOLERANCE) if right else ""
+        wrong = far(record["early"], right, tolerance, tolerance) if right else ""
         wrong = wrong or far(record["final"], finals, FINAL_TOLERANCE, FINAL_LIMIT)
         if wrong:
             record["disagrees"] = wrong

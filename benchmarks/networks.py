@@ -124,6 +124,12 @@ NETWORKS = {
     )
 }
 
+NETWORKS |= {
+    f"cifar-cnn-{batch}": NETWORKS["cifar-cnn"]._replace(key=f"cifar-cnn-{batch}", batch=batch, steps=steps)
+    for batch, steps in ((1024, 16), (4, 2))
+}
+"""Those of a GPU, and of trying its program on a CPU."""
+
 ORIGINS = {
     "mnist": "MNIST, 60,000 training images",
     "cifar": "CIFAR-10 as JPEGs, the training images at hand of all ten classes",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import kernel_table, results
+from . import kernel_table, results, xla_table
 from .kernel_table import KernelRow
 from .results import Results
 from .rounds import CORES
@@ -128,9 +128,10 @@ def page(
     ]
     if "benchmarks.png" in pictures:
         parts.append("![Time of every runner in every task, on logarithmic axes](benchmarks.png)")
-    for title, group in by_task(rows).items():
+    for title, group in by_task([row for row in rows if not row.task.beside]).items():
         if group[0].task.kind != "kernels":
             parts += [f"### {title}", markdown(headings_of(group), task_cells(group)), *notes(group)]
+    parts += xla_table.parts([row for row in rows if row.task.beside], verdicts)
     return "\n\n".join([*parts, *kernel_parts(kernels, "roofline.png" in pictures), SHORTFALLS, METHOD])
 
 

@@ -25,6 +25,9 @@ NETWORK_KINDS = ("network", "reach", "recipe", "fit", "compile")
 KERAS_PYTHON = "PELLUCID_BENCH_KERAS"
 """Names a Python that has Keras and TensorFlow, where they are installed apart from the others."""
 
+PLATFORM = "PELLUCID_BENCH_PLATFORM"
+"""Names what JAX runs on, where that is not the CPU."""
+
 UNPREPARED = (
     "moons",
     "softmax",
@@ -136,6 +139,8 @@ def command(task: Task, runner: Runner, folder: Path, length: Length, variant: s
 def environment(runner: Runner, folder: Path, number: int) -> dict[str, str]:
     """Two threads, the CPU only, and a disk cache inside `folder`: an empty one for a cold start.
 
+    $PELLUCID_BENCH_PLATFORM is what JAX runs on instead of the CPU.
+
     Python may write bytecode: the peers' came with pip, and Pellucid, editable, gets its own at its first import.
     """
     cache = folder / (f"cold-{number}" if runner.name.endswith("cold") else "cache")
@@ -143,7 +148,10 @@ def environment(runner: Runner, folder: Path, number: int) -> dict[str, str]:
     own = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     if runner.backend:
         own["PELLUCID_BACKEND"] = runner.backend
-    return {**own, **threads, "PELLUCID_THREADS": str(CORES), "JAX_PLATFORMS": "cpu", "PELLUCID_CACHE": str(cache)}
+    platform = os.environ.get(PLATFORM, "cpu")
+    if platform != "cpu" and runner.module.startswith("jax_"):
+        own["JAX_DEFAULT_MATMUL_PRECISION"] = "highest"  # or a GPU would leave out bits of float32
+    return {**own, **threads, "PELLUCID_THREADS": str(CORES), "JAX_PLATFORMS": platform, "PELLUCID_CACHE": str(cache)}
 
 
 def outcome(code: int, out: str, err: str) -> Record:

@@ -10,6 +10,7 @@ import numpy as np
 import pellucid as pc
 
 from ..layers import Problem
+from .pellucid_backend import backend_of
 
 ALL = slice(None)
 
@@ -23,13 +24,13 @@ class Trainer:
     A batch has all rows, so that steps are on the same arrays, which are checked once, or put on the device.
     """
 
-    def __init__(self, layer: Any, places: Places, problem: Problem, rate: float) -> None:
+    def __init__(self, layer: Any, places: Places, problem: Problem, rate: float, variant: str = "") -> None:
         self.problem, self.places = problem, places
         x, targets = (pc.variable(name, ("batch", *problem.inputs.shape[1:])) for name in ("x", "targets"))
         loss = ((layer(x) - targets) ** 2).mean()
         self.parameters = dict(layer.parameters)
         updates = pc.optimizers.SGD(rate).updates(loss, list(self.parameters.values()))
-        step = pc.function([x, targets], [], updates=updates)
+        step = pc.function([x, targets], [], updates=updates, backend=backend_of(variant))
         self.steps = step.minibatches(len(problem.inputs)).on(problem.inputs, problem.targets)
 
     def reset(self) -> None:

@@ -14,7 +14,7 @@ PLACES = {"cell/kernel": ("kernel", ALL), "cell/recurrent_kernel": ("recurrent",
 def prepare(problem: Problem, rate: float, variant: str) -> Trainer:
     """Its trainer."""
     layer = pc.layers.LSTM(len(problem.start["recurrent"]), return_sequences=True)
-    return Trainer(layer, PLACES, problem, rate)
+    return Trainer(layer, PLACES, problem, rate, variant)
 
 
 if __name__ == "__main__":

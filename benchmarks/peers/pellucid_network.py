@@ -10,6 +10,7 @@ import pellucid as pc
 
 from ..network_runner import network_runner
 from ..networks import BETA_1, BETA_2, EPSILON, MOMENTUM, Convolution, Dense, Dropout, Network, Pool, Problem, Weights
+from .pellucid_backend import backend_of
 
 
 def scores(network: Network, parameters: list[Any], x: Any, dropping: Any) -> Any:
@@ -43,7 +44,7 @@ def optimizer(network: Network) -> Any:
     return pc.optimizers.SGD(network.rate)
 
 
-def training_step(network: Network, start: Weights) -> tuple[Any, list[Any], Any]:
+def training_step(network: Network, start: Weights, variant: str = "") -> tuple[Any, list[Any], Any]:
     """One minibatch step from the given weights: the function, its parameters, and the optimiser."""
     X = pc.variable("X", ("batch", *network.shape), dtype="uint8")
     y = pc.variable("y", ("batch",), dtype="int32")
@@ -53,21 +54,22 @@ def training_step(network: Network, start: Weights) -> tuple[Any, list[Any], Any
     p = pc.softmax(scores(network, parameters, X.astype("float32") / 255, dropping))
     loss = -pc.log(pc.pick(p, y)).mean()
     inputs = [X, y, dropping] if drops(network) else [X, y]
-    return pc.function(inputs, [], updates=rule.updates(loss, parameters)), parameters, rule
+    step = pc.function(inputs, [], updates=rule.updates(loss, parameters), backend=backend_of(variant))
+    return step, parameters, rule
 
 
 class Trainer:
     """The same function in order and shuffled; the arrays are checked once, or put on the device, where they stay."""
 
     def __init__(self, network: Network, problem: Problem, variant: str) -> None:
-        self.network, self.problem = network, problem
+        self.network, self.problem, self.variant = network, problem, variant
         self.parameters: list[Any] = []
         self.loops: dict[tuple[int, bool], Any] = {}
         self.done = 0
 
     def reset(self) -> None:
         if not self.parameters:
-            self.step, self.parameters, self.rule = training_step(self.network, self.problem.start)
+            self.step, self.parameters, self.rule = training_step(self.network, self.problem.start, self.variant)
             return
         for parameter, value in zip(self.parameters, self.problem.start, strict=True):
             parameter.value = value

@@ -30,7 +30,7 @@ PLACES = {
 def prepare(problem: Problem, rate: float, variant: str) -> Trainer:
     """Its trainer."""
     block = pc.layers.TransformerBlock(HEADS, HIDDEN, epsilon=EPSILON, causal=True)
-    return Trainer(block, PLACES, problem, rate)
+    return Trainer(block, PLACES, problem, rate, variant)
 
 
 if __name__ == "__main__":

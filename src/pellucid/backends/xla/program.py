@@ -12,6 +12,7 @@ from ...core.expression import Expression
 from ...core.memory import bytes_of, show_bytes
 from ...core.traversal import topological
 from ...operations.batching import batch_indices
+from ...operations.recurrence import is_recurrence, loop_key, loop_of
 from ...step import Call, Step
 from .library import jax
 from .lower import Lowering, drawn
@@ -68,7 +69,7 @@ class Program:
         order = topological(self.step.roots)
         if any(node.operation.kind in ("convolution", "pooling") for node in order):
             return False
-        return sum(map(_multiplications, order)) < SMALL
+        return _work(order) < SMALL
 
     def _room(self) -> int:
         """Return for how many steps there is room in what one dispatch returns."""
@@ -230,8 +231,8 @@ class Program:
         return compiled
 
     def _options(self) -> dict[str, str]:
-        """Return what XLA is told beside: on a CPU a library computes products, which is slow for tiny ones."""
-        is_tiny = sum(map(_multiplications, topological(self.step.roots))) < TINY
+        """Return what XLA is told: on a CPU, to compute tiny products itself instead of calling a library."""
+        is_tiny = _work(topological(self.step.roots)) < TINY
         return {LIBRARY: ""} if is_tiny and self.placement.devices[0].platform == "cpu" else {}
 
     def _check_memory(self, kept: int, working: int, limit: int) -> None:
@@ -284,11 +285,18 @@ class Program:
 def _compiled(lowered: Any, options: dict[str, str]) -> Any:
     """Return what XLA compiles, without options that this version of it does not have."""
     try:
-        return lowered.compile(compiler_options=options)
+        return lowered.compile(compiler_options=options or None)
     except jax().errors.JaxRuntimeError as error:
         if not options or "No such compile option" not in str(error):
             raise
         return lowered.compile()
+
+
+def _work(order: Sequence[Expression]) -> int:
+    """Return about how many multiplications nodes are, with each step of the loops among them."""
+    loops = {loop_key(node): loop_of(node) for node in order if is_recurrence(node)}
+    each: list[Any] = [(loop.length, topological(loop.roots)) for loop in loops.values()]
+    return sum(map(_multiplications, order)) + sum(int(n) * _work(body) for n, body in each)
 
 
 def _multiplications(node: Expression) -> int:
