@@ -172,7 +172,7 @@ def test_the_same_as_torch_and_so_are_gradients(row):
 
 
 @each_row
-@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("backend", ["native", "xla", "reference"])
 def test_edges(row, backend):
     """Nothing overflows on the way, and every derivative at a finite place is finite, however far out."""
     name, *_, expected = row
@@ -184,7 +184,7 @@ def test_edges(row, backend):
     assert np.isfinite(slope[finite]).all(), slope
 
 
-@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("backend", ["native", "xla", "reference"])
 def test_the_other_gelu(backend):
     def activation(x):
         return a.gelu(x, approximate=True)

@@ -40,7 +40,7 @@ ROWS = [
 
 @pytest.mark.parametrize(("constraint", "expected"), ROWS, ids=[repr(row[0]) for row in ROWS])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("backend", ["native", "xla", "reference"])
 def test_values(constraint, expected, dtype, backend):
     x = pc.variable("w", W.shape, dtype)
     found = pc.function([x], constraint(x), backend=backend)(W.astype(dtype))

@@ -23,7 +23,7 @@ ROWS = [
 
 @pytest.mark.parametrize(("regularizer", "l1", "l2"), ROWS, ids=[repr(row[0]) for row in ROWS])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("backend", ["native", "xla", "reference"])
 def test_penalty_and_gradient(regularizer, l1, l2, dtype, backend):
     parameter = pc.parameter(W, name="W", dtype=dtype)
     penalty = regularizer(parameter)

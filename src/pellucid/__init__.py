@@ -16,6 +16,8 @@ from .core.errors import (
     DtypeError,
     EmptyBatchError,
     GradientError,
+    HostLostError,
+    HostsDifferError,
     InputError,
     Interrupted,
     MemoryNeededError,
@@ -37,8 +39,8 @@ from .function import Function, function
 from .gradient import gradient
 
 _PARTS = (
-    "activations", "constraints", "data", "initializers", "layers", "losses", "metrics", "optimizers", "plot",
-    "regularizers", "view",
+    "activations", "constraints", "data", "distributed", "initializers", "layers", "losses", "metrics", "optimizers",
+    "plot", "regularizers", "view",
 )  # fmt: skip
 # Names of the parts that are public at the top as well; a part is loaded when one of them is first used.
 _FROM = {
@@ -72,6 +74,8 @@ __all__ = [
     "Expression",
     "Function",
     "GradientError",
+    "HostLostError",
+    "HostsDifferError",
     "InputError",
     "Interrupted",
     "MemoryNeededError",

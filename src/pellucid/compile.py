@@ -1,6 +1,7 @@
-"""The pipeline: a step goes through ordered pure passes to a backend, and a snapshot is kept after each.
+"""The pipeline: a step goes through ordered pure passes to a backend, and a ``Compilation`` keeps what they made.
 
-written → sizes bound → rewritten → (schedule → code, in the backend) → run
+written → sizes bound → rewritten (loops over time twice, before and after they are made small)
+        → schedule and code, in the backend → run
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 BACKENDS = {
     "native": "pellucid.backends.native.program",
     "reference": "pellucid.backends.reference",
-    "xla": "pellucid.backends.xla.program",
+    "xla": "pellucid.backends.xla.executable",
 }
 PROFILER = "pellucid.backends.native.profile"  # as late: it loads what writes code
 

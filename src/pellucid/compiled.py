@@ -124,7 +124,7 @@ class CompiledFunction:
         return self._compile(self.step, sizes), Call(inputs, [], self.state.seed, self.state.step)
 
     def _reserve(self, runs: list[tuple[Compilation, int]]) -> None:
-        """Check that there is room for the arena and the outputs of a call, which runs some steps of each."""
+        """Note that a call runs some steps of each, for ``memory``; check that there is room for arena and outputs."""
         self._runs = runs
         arena = sum(c.executable.arena_bytes for c, _ in runs)
         require_memory(arena + sum(steps * c.output_bytes for c, steps in runs), "a call")
@@ -147,7 +147,7 @@ class CompiledFunction:
         with self.state.lock, locked(self._parameters):
             yield
 
-    def _finish(
+    def _run_chunks(
         self, run: Run, by_rows: Sequence[bool], progress: Progress | None, advance: Callable[[int], None]
     ) -> Any:
         """Run the steps of a loop and return their outputs; ``advance`` is told how many are done after each chunk."""

@@ -23,7 +23,17 @@ class Function(CompiledFunction):
     """A compiled function; see ``pellucid.function``. It is compiled at the first call for each set of sizes."""
 
     def __call__(self, *arrays: Any, progress: Progress | None = None) -> Any:
-        """Run one step and return its outputs."""
+        """Run one step and return its outputs, as the expressions were given: one, a list or a dict.
+
+        Args:
+            arrays: an array, list or number for each input, of its shape; sizes of named axes are taken from them.
+            progress: called with how many steps are done, and how many there are: here, once, with 1 and 1.
+
+        Raises:
+            InputError, DtypeError: an input does not fit its variable.
+            EmptyBatchError, NotANumberError: the step updates parameters, and an input has no rows, or NaN.
+            MemoryNeededError: there is not enough memory for what is computed.
+        """
         inputs, sizes = self._check(arrays)
         compilation = self._compile(self.step, sizes)
         self._reserve([(compilation, 1)])
@@ -31,6 +41,8 @@ class Function(CompiledFunction):
             call = Call(inputs, room(compilation, 1), self.state.seed, self.state.step)
             self.state.step += 1
             compilation.executable.run(call, 0, 1)
+        if progress:
+            progress(1, 1)
         return self._structure([o[0] if o.ndim == 1 else o.reshape(o.shape[1:]) for o in call.outputs])
 
     def template(self) -> Function:
@@ -60,7 +72,11 @@ class Function(CompiledFunction):
     def repeat(self, n: int) -> Repeated:
         """Return a function that runs ``n`` steps on the same inputs in one native call.
 
-        Each output becomes an array stacked on a new first axis of ``n``.
+        Each output becomes an array stacked on a new first axis of ``n``. Ctrl-C stops between two steps.
+
+        Raises:
+            InputError: ``n`` is no whole number of 0 or more. A call raises what that of the function does, and
+                Interrupted, which has the outputs of the steps that are done.
 
         >>> import pellucid as pc
         >>> W = pc.parameter(8.0)
@@ -83,6 +99,11 @@ class Function(CompiledFunction):
             epochs: passes over the rows.
             shuffle: take the rows in another order each epoch, keyed by ``seed`` and the epoch. A batch of all
                 rows has them in the order in which they were given.
+            seed: the key of that order; random draws have the function's.
+
+        Raises:
+            InputError: a number is not of those, or the first axes of the inputs do not have one name. A call raises
+                what that of the function does, and Interrupted, which has the outputs of the steps that are done.
 
         >>> import pellucid as pc
         >>> x = pc.variable("x", ("batch",))
@@ -126,6 +147,7 @@ def function(
 
     Raises:
         UnknownVariableError, UnusedVariableError, UpdateError: if the parts do not fit together.
+        InputError: if one of them is something else than was asked for.
 
     >>> import pellucid as pc
     >>> x = pc.variable("x", (2,))

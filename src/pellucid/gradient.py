@@ -15,10 +15,10 @@ from .core.errors import GradientError
 from .core.expression import Expression, is_expression
 from .core.origins import origin_of, place
 from .core.sizes import show_shape
-from .core.traversal import topological
+from .core.traversal import substitute, topological
 from .operations.movement import broadcast_to, unbroadcast
 from .operations.recurrence import is_recurrence, loop_key, loop_of
-from .operations.source import constant
+from .operations.source import constant, variable
 from .rewrite.engine import Log, rewrite
 from .rewrite.rules import SIMPLIFY, STABILISE
 from .through_time import loop_gradient
@@ -46,9 +46,7 @@ def gradient(scalar: Expression, wrt: Expression | Sequence[Expression]) -> Expr
     """
     targets = [wrt] if isinstance(wrt, Expression) else list(wrt)
     _check(scalar, targets)
-    keep = [t for t in targets if t.inputs]  # an inner expression must survive as it is
-    loss = rewrite([scalar], STABILISE, Log())[0] if not keep else scalar
-    found = backpropagate(loss, targets)
+    found = backpropagate(_stable(scalar, targets), targets)
     simplified = rewrite(found, SIMPLIFY, Log())
     return simplified[0] if is_expression(wrt) else simplified
 
@@ -71,6 +69,16 @@ def _check(scalar: Expression, targets: Sequence[Expression]) -> None:
             )
 
 
+def _stable(scalar: Expression, targets: Sequence[Expression]) -> Expression:
+    """Return the scalar in its stable form, which is one of the same targets.
+
+    An inner expression must survive as it is. So a variable stands in for it meanwhile, which no rule looks into.
+    """
+    inner = {t: variable("x", t.shape, t.dtype) for t in targets if t.inputs}
+    (stable,) = rewrite(substitute([scalar], inner) if inner else [scalar], STABILISE, Log())
+    return substitute([stable], {stands: t for t, stands in inner.items()})[0] if inner else stable
+
+
 def backpropagate(scalar: Expression, targets: Sequence[Expression]) -> list[Expression]:
     """Return the derivatives of ``scalar`` in reverse mode, before any simplification."""
     sums = _propagate({scalar: constant(1.0, scalar.dtype)}, targets)
@@ -88,10 +96,12 @@ def _within(
 def _propagate(
     seeds: dict[Expression, Expression], targets: Sequence[Expression], through: set[Expression] | None = None
 ) -> dict[Expression, Expression]:
-    """Return the derivatives of what the seeds are the slopes of, with respect to all on the way to the targets.
+    """Return the adjoints of all expressions on the way from the seeds to the targets.
+
+    The *adjoint* of an expression is the derivative of the scalar with respect to it.
 
     Args:
-        seeds: expressions, and for each the derivative with respect to it.
+        seeds: expressions whose adjoints are known, and these.
         targets: what derivatives are wanted of.
         through: the nodes that may be gone through; all, unless they are given.
     """
@@ -129,10 +139,10 @@ def _results(order: Sequence[Expression]) -> dict[tuple[Any, ...], list[Expressi
 def _propagate_loop(
     results: Sequence[Expression], sums: dict[Expression, Expression], depends: set[Expression]
 ) -> None:
-    slopes = {r.attribute("result"): sums[r] for r in results if r in sums}
-    if slopes:
+    adjoints = {r.attribute("result"): sums[r] for r in results if r in sums}
+    if adjoints:
         with origin_of(results[0]):
-            for operand, part in loop_gradient(loop_of(results[0]), slopes, depends, _within):
+            for operand, part in loop_gradient(loop_of(results[0]), adjoints, depends, _within):
                 if operand in depends:
                     _add(sums, operand, part)
 

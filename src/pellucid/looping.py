@@ -60,6 +60,7 @@ class Run:
         seed: the key of random draws.
         step: what is added to a step's number to count its random draws by.
         order_seed: the key of the shuffle.
+        placed: what runs on the same inputs share; see ``Call``.
 
     Attributes:
         done: how many steps have been run.
@@ -74,10 +75,12 @@ class Run:
         seed: int,
         step: int = 0,
         order_seed: int = 0,
+        placed: dict[Any, Any] | None = None,
     ) -> None:
+        placed = {} if placed is None else placed
         self.parts, self.first, self.steps, self.done = parts, first, steps, 0
         self.calls = [
-            Call(inputs, room(p.compilation, n), seed, step, order_seed, p.batches.before(first), p.memory)
+            Call(inputs, room(p.compilation, n), seed, step, order_seed, p.batches.before(first), p.memory, placed)
             for p, n in zip(parts, taken(parts, first, steps), strict=True)
         ]
 

@@ -60,7 +60,7 @@ class Repeated(Loop):
 
             self._reserve([(parts[0].compilation, self.n)])
             run = Run(parts, inputs, 0, self.n, state.seed, before)
-            return self._finish(run, [False] * len(self.step.outputs), progress, advance)
+            return self._run_chunks(run, [False] * len(self.step.outputs), progress, advance)
 
 
 class Minibatched(Loop):
@@ -172,6 +172,7 @@ class Prepared:
     ) -> None:
         self.loop, self.inputs, self.parts, self.count, self.numbers = loop, inputs, parts, count, numbers
         self.steps_per_epoch = parts[0].batches.steps
+        self._placed: dict[Any, Any] = {}
 
     def run(self, first_step: int, steps: int, progress: Progress | None = None) -> Any:
         """Run some steps and return their outputs, stacked; one that keeps the batch axis is concatenated.
@@ -213,9 +214,9 @@ class Prepared:
         loop = self.loop
         counts = taken(self.parts, first, steps)
         loop._reserve([(part.compilation, n) for part, n in zip(self.parts, counts, strict=True)])
-        run = Run(self.parts, self.inputs, first, steps, loop.state.seed, step, loop.seed)
+        run = Run(self.parts, self.inputs, first, steps, loop.state.seed, step, loop.seed, self._placed)
         by_rows = [is_by_rows(output, loop.axis) for output in loop.step.outputs]
-        return loop._finish(run, by_rows, progress, advance)
+        return loop._run_chunks(run, by_rows, progress, advance)
 
 
 __all__ = ["Minibatched", "Prepared", "Repeated"]

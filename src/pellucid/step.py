@@ -1,8 +1,9 @@
 """One step: what a backend compiles. And one call: what it then runs on.
 
-A *step* reads inputs and parameters, gives outputs, and stores updates, all computed from the old values. Its
-sizes are numbers, and its variables and random draws are numbered in the order in which they are met, so that
-what else a process built changes nothing.
+A *step* reads inputs and parameters, gives outputs, and stores updates, all computed from the old values. As it is
+written its axes may have names; ``numbered`` makes of it what a backend compiles, whose sizes are numbers and whose
+variables and random draws are numbered in the order in which they are met, so that what else a process built changes
+nothing.
 """
 
 from __future__ import annotations
@@ -119,6 +120,7 @@ class Call:
         order_seed: for minibatches, the key of the shuffle.
         batch: the batch of the call's first step, among those that the step is for.
         memory: what a backend works in; calls one after another may share it.
+        placed: what a backend keeps of the inputs elsewhere; calls of other steps on the same inputs may share it too.
         table: what a backend makes of all this, for this call alone.
     """
 
@@ -129,6 +131,7 @@ class Call:
     order_seed: int = 0
     batch: int = 0
     memory: dict[str, Any] = field(default_factory=dict)
+    placed: dict[Any, Any] = field(default_factory=dict)
     table: Any = field(default=None, init=False)
 
 

@@ -43,6 +43,8 @@ FOREIGN: Final = {
     "F8_E5M2FNUZ": "float8", "F6_E2M3": "float6", "F6_E3M2": "float6", "F4": "float4",
 }  # fmt: skip
 
+_Bytes = io.BufferedReader | io.BytesIO  # a file, or what one holds
+
 
 class _Entry(NamedTuple):
     """Where an array lies among the bytes after the header, and what it is; in the order of the file."""
@@ -79,20 +81,36 @@ def write_tensors(
     ({'W': array([[1., 0.],
            [0., 1.]]), 'steps': array(7)}, {'made by': 'an example'})
     """
-    arrays = [(name, _checked(name, tensor)) for name, tensor in tensors.items()]
-    arrays.sort(key=lambda pair: (-pair[1].itemsize, pair[0]))  # so that each begins at a multiple of its item's size
-    header = _encoded_header(arrays, _checked_metadata(metadata or {}))
+    parts = _file_parts(tensors, metadata)
     target = Path(os.path.realpath(path))
     try:
         if target.exists() and not target.is_file():
             raise OutputFolderError(f"{path}: is no ordinary file, and is not replaced; choose another name")
-        write_whole(target, _parts(header, [array for _, array in arrays]))
+        write_whole(target, parts)
     except OutputFolderError:
         raise
     except OSError as error:
         raise OutputFolderError(
             f"{path}: cannot be written: {error.strerror or error}; what was there before is unchanged"
         ) from error
+
+
+def pack_tensors(tensors: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> bytes:
+    """Return what ``write_tensors`` would write.
+
+    >>> unpack_tensors(pack_tensors({"steps": np.int64(7)}), "an example")
+    ({'steps': array(7)}, {})
+    """
+    return b"".join(_file_parts(tensors, metadata))
+
+
+def unpack_tensors(content: bytes, name: str) -> tuple[dict[str, Array], dict[str, str]]:
+    """Return the arrays and the texts of a safetensors file's content, which has a name for errors.
+
+    Raises:
+        ModelFileError, MemoryNeededError: as ``read_tensors`` does.
+    """
+    return _read(name, io.BytesIO(content), len(content))
 
 
 def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, str]]:
@@ -111,7 +129,10 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[s
     try:
         # what stands in the file's place may be a pipe, which would never open
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            return _read(str(path), file)
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                _refuse(str(path), "is no ordinary file")
+            return _read(str(path), file, status.st_size)
     except OSError as error:
         raise ModelFileError(
             f"{path}: cannot be read: {error.strerror or error}; expected a safetensors file"
@@ -154,6 +175,14 @@ def _is_text(value: str) -> bool:
     return True
 
 
+def _file_parts(tensors: Mapping[str, Any], metadata: Mapping[str, str] | None) -> Iterator[Any]:
+    """Check what a file is to hold, and return its bytes, one array at a time."""
+    arrays = [(name, _checked(name, tensor)) for name, tensor in tensors.items()]
+    arrays.sort(key=lambda pair: (-pair[1].itemsize, pair[0]))  # so that each begins at a multiple of its item's size
+    header = _encoded_header(arrays, _checked_metadata(metadata or {}))
+    return _parts(header, [array for _, array in arrays])
+
+
 def _encoded_header(arrays: list[tuple[str, Array]], metadata: dict[str, str]) -> bytes:
     header: dict[str, Any] = {METADATA: metadata} if metadata else {}
     begin = 0
@@ -181,14 +210,11 @@ def _parts(header: bytes, arrays: list[Array]) -> Iterator[Any]:
         yield stored.reshape(-1).view(np.uint8)
 
 
-def _read(path: str, file: io.BufferedReader) -> tuple[dict[str, Array], dict[str, str]]:
-    status = os.fstat(file.fileno())
-    if not stat.S_ISREG(status.st_mode):
-        _refuse(path, "is no ordinary file")
+def _read(path: str, file: _Bytes, size: int) -> tuple[dict[str, Array], dict[str, str]]:
     begin = file.read(8)
     if len(begin) < 8:
         _refuse(path, f"has {len(begin)} bytes, too few for the header of a safetensors file")
-    length, follow = int.from_bytes(begin, "little"), status.st_size - 8
+    length, follow = int.from_bytes(begin, "little"), size - 8
     if length > min(follow, LARGEST_HEADER):
         _refuse(
             path,
@@ -278,7 +304,7 @@ def _check_layout(path: str, entries: list[_Entry], follow: int) -> None:
         _refuse(path, f"the header promises {reached:,} bytes of tensors, and {follow:,} follow")
 
 
-def _array(path: str, file: io.BufferedReader, entry: _Entry) -> Array:
+def _array(path: str, file: _Bytes, entry: _Entry) -> Array:
     array = np.empty(entry.shape, entry.dtype)
     content = array.reshape(-1).view(np.uint8)
     if file.readinto(content.data) < array.nbytes:
@@ -297,4 +323,4 @@ def _refuse(path: str, what: str, cure: str = "fetch it again, or take another c
     raise ModelFileError(f"{path}: {what}; {cure}")
 
 
-__all__ = ["read_tensors", "write_tensors"]
+__all__ = ["pack_tensors", "read_tensors", "unpack_tensors", "write_tensors"]

@@ -1,9 +1,10 @@
 """Back-propagation through time: the derivative of a loop is another loop, which goes the other way.
 
-Each step of it takes the derivative with respect to the carry that a step left behind, and returns that with respect
-to the carry that the step was given. What it needs of the step's own values is stored by the first loop, or, if the
-loop asks for that, computed again from the carry and the rows that the step was given. Derivatives with respect to what
-every step reads (weights) are returned step by step and added up outside, where they are one product of all steps.
+An *adjoint* is the derivative of the loss with respect to a value. Each step of the other loop takes the adjoint of the
+carry that a step left behind, and returns that of the carry that the step was given. What it needs of the step's own
+values is stored by the first loop, or, if the loop asks for that, computed again from the carry and the rows that the
+step was given. Derivatives with respect to what every step reads (weights) are returned step by step and added up
+outside, where they are one product of all steps.
 
 Werbos, *Backpropagation through time: what it does and how to do it*, 1990; Goodfellow et al., *Deep Learning*,
 section 10.2.2.
@@ -34,28 +35,28 @@ Backpropagate = Callable[[Seeds, Sequence[Expression], set[Expression]], list[Ex
 
 
 def loop_gradient(
-    loop: Loop, slopes: Mapping[int, Expression], depends: set[Expression], backpropagate: Backpropagate
+    loop: Loop, adjoints: Mapping[int, Expression], depends: set[Expression], backpropagate: Backpropagate
 ) -> list[tuple[Expression, Expression]]:
     """Return what a recurrence adds to the derivatives of what it reads, as pairs (what it reads, the derivative).
 
     Args:
         loop: the recurrence.
-        slopes: the derivatives with respect to its results, by the number of the result.
+        adjoints: of its results, by the number of the result.
         depends: what derivatives are wanted of, and all that depends on such.
-        backpropagate: derivatives within a step: of seeds (each with its slope), with respect to targets, through the
+        backpropagate: derivatives within a step: of seeds (each with its adjoint), with respect to targets, through the
             nodes of its body.
     """
     body, nested = inside(loop)
-    carried = _carried(loop, sorted_together(body, nested, loop), depends)
+    carried = _carried(loop, _in_order(body, nested, loop), depends)
     rows = [k for k, x in enumerate(loop.sequences) if x in depends and is_float(x.dtype)]
     fixed = _fixed(loop, {*body, *nested, *loop.bound}, depends)
-    last = {k: _or_zeros(slopes.get(k), loop.initial[k]) for k in carried}
-    later = {k: _slope_of(loop.carried[k]) for k in carried}
+    last = {k: _or_zeros(adjoints.get(k), loop.initial[k]) for k in carried}
+    later = {k: _adjoint_of(loop.carried[k]) for k in carried}
     seeds: Seeds = {}
-    for k, slope in later.items():
-        _add(seeds, loop.new[k], slope)
+    for k, adjoint in later.items():
+        _add(seeds, loop.new[k], adjoint)
     sequences: dict[Expression, Expression] = {}
-    for result, slope in slopes.items():
+    for result, adjoint in adjoints.items():
         if result < len(loop.initial):
             continue
         k = result - len(loop.initial)
@@ -64,10 +65,10 @@ def loop_gradient(
             number = k - len(loop.outputs)
             if number not in last:
                 continue
-            last[number] = last[number] + after_last(slope, loop)
-            slope = before_each(slope, loop)
-        variable = _slope_of(root)
-        sequences[variable] = slope
+            last[number] = last[number] + after_last(adjoint, loop)
+            adjoint = before_each(adjoint, loop)
+        variable = _adjoint_of(root)
+        sequences[variable] = adjoint
         _add(seeds, root, variable)
     targets = [*(loop.carried[k] for k in carried), *(loop.current[k] for k in rows), *fixed]
     found = [_or_zeros(f, t) for f, t in zip(backpropagate(seeds, targets, set(body)), targets, strict=True)]
@@ -157,7 +158,7 @@ def _made_of(
     return found
 
 
-def sorted_together(body: Sequence[Expression], nested: Sequence[Expression], loop: Loop) -> list[Expression]:
+def _in_order(body: Sequence[Expression], nested: Sequence[Expression], loop: Loop) -> list[Expression]:
     """Return all that belongs to a loop's steps, inputs before users."""
     both = {*body, *nested}
     return [n for n in topological(loop.roots) if n in both]
@@ -185,13 +186,13 @@ def _fixed(loop: Loop, belonging: set[Expression], depends: set[Expression]) -> 
     return [x for x in outside if x in depends and is_float(x.dtype)]
 
 
-def _slope_of(x: Expression) -> Expression:
-    """Return a step variable for the derivative with respect to a value."""
+def _adjoint_of(x: Expression) -> Expression:
+    """Return a step variable for the adjoint of a value."""
     return make_step_variable(x.shape, x.dtype, f"d{x.name}" if x.name else None)
 
 
-def _add(seeds: Seeds, root: Expression, slope: Expression) -> None:
-    seeds[root] = seeds[root] + slope if root in seeds else slope
+def _add(seeds: Seeds, root: Expression, adjoint: Expression) -> None:
+    seeds[root] = seeds[root] + adjoint if root in seeds else adjoint
 
 
 def _or_zeros(found: Expression | None, like: Expression) -> Expression:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -9,6 +10,8 @@ from typer.testing import CliRunner
 from pellucid.backends.native import cache, peak
 from pellucid.backends.native.machine import machine
 from pellucid.backends.native.peak import Measured, Peak
+from pellucid.backends.xla import placement as xla
+from pellucid.cli import devices
 from pellucid.cli.application import application
 from pellucid.core.errors import PellucidError
 
@@ -44,12 +47,22 @@ def test_the_machine_and_its_peaks_are_shown(measured):
     assert re.search(rf"vectors .* {machine().target.vector_bits} bits: \d+ float32 or \d+ float64\n", shown)
     assert re.search(r"caches +L1 48 KiB, L2 2 MiB\n", shown)
     assert re.search(r"memory +[\d.]+ .iB, of which [\d.]+ .iB are available\n", shown)
-    assert re.search(r"GPUs +not looked for", shown)
+    assert re.search(r"GPUs +none that XLA sees\n", shown)
     assert re.search(r"GFLOP/s +1 thread +4 threads\nfloat32 +91\.2 +1,360\.5\n", shown)
     assert re.search(r"GB/s +1 thread +4 threads\nL1 +196\.0", shown)
     assert re.search(r"memory +20\.0 +41\.0", shown)
     assert "busy" not in shown
     assert not any(line != line.rstrip() for line in shown.split("Measured peak")[0].splitlines())
+
+
+def test_gpus_are_counted_by_name_and_without_jax_not_looked_for(measured, monkeypatch):
+    card = xla.Device(0, "gpu", "NVIDIA H200", 0, 139 * 2**30)
+    monkeypatch.setattr(devices, "xla_devices", lambda: [card, replace(card, number=1)])
+    assert re.search(r"GPUs +2 x NVIDIA H200 \(139 GiB\)\n", invoke("devices"))
+    assert [d["number"] for d in json.loads(invoke("devices", "--json"))["xla"]] == [0, 1]
+    monkeypatch.setattr(devices, "xla_is_there", lambda: False)
+    assert re.search(r"GPUs +not looked for.*pip install 'pellucid\[xla\]'", invoke("devices"))
+    assert json.loads(invoke("devices", "--json"))["xla"] is None
 
 
 def test_it_is_measured_once_and_again_when_asked(measured):

@@ -18,7 +18,7 @@ from pellucid.core.atomic import UNFINISHED, remove_abandoned, write_whole
 from pellucid.tensors import read_tensors
 
 SOURCE = Path(__file__).parents[2] / "src"
-SHORT, LONG, PART = 20, 1_000, 50
+SHORT, LONG, PART = 8, 1_000, 50
 # Writes whole numbers over and over, each file full of one of them, until it is killed.
 WRITER = """
 import sys, itertools, numpy as np

@@ -25,7 +25,7 @@ def test_restore_gives_back_every_value():
     assert [v.dtype.name for v in before.values] == ["float32", "int32"]
 
 
-@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("backend", ["native", "xla", "reference"])
 def test_steps_do_not_reach_the_copy_and_go_on_from_what_was_restored(backend):
     W, _ = pair()
     step = pc.function([], W, updates=[(W, W * 2)], backend=backend)

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import pellucid as pc
+from draws import draws
 from pellucid.core.errors import InputError, ShapeError
 
 L = pc.layers
@@ -35,7 +36,7 @@ SHAPES = st.lists(st.integers(1, 5), min_size=2, max_size=4).map(tuple)
 
 
 @pytest.mark.torch
-@settings(max_examples=20)
+@draws(20)
 @given(SHAPES, st.sampled_from([0.0, 0.1, 0.3, 1.0]), st.sampled_from([0.5, 1.0, 2.0]), st.integers(0, 99))
 def test_as_in_torch(shape, slope, alpha, seed):
     from torch import nn

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import pellucid as pc
+from draws import draws
 
 L: Any = pc.layers
 Array = np.ndarray[Any, Any]
@@ -107,7 +108,7 @@ def masks_of(d: Drawn) -> tuple[Array | None, Array]:
 
 
 @pytest.mark.torch
-@settings(max_examples=15)
+@draws(15)
 @given(d=drawn())
 def test_outputs_and_gradients_are_those_of_pytorch(d: Drawn) -> None:
     import torch

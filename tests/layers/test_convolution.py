@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 import pellucid as pc
+from draws import draws
 from layers import twins
 from layers.twins import Twins
 from operations.geometry import Geometry, geometries
@@ -41,7 +42,7 @@ def data(pair: Twins) -> tuple[Any, Any]:
 
 @pytest.mark.torch
 @pytest.mark.parametrize("family", FAMILIES)
-@settings(max_examples=10)
+@draws(10)
 @given(geometry=geometries(narrow=True, smallest=1))
 def test_outputs_and_gradients_are_those_of_pytorch(family: str, geometry: Geometry) -> None:
     import torch
@@ -64,7 +65,7 @@ def test_outputs_and_gradients_are_those_of_pytorch(family: str, geometry: Geome
 
 @pytest.mark.torch
 @pytest.mark.parametrize("family", WITH_WEIGHTS)
-@settings(max_examples=4)
+@draws(4)
 @given(geometry=geometries(dtype="float64", narrow=True, smallest=1))
 def test_five_steps_of_training_are_those_of_pytorch(family: str, geometry: Geometry) -> None:
     import torch

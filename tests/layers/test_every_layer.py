@@ -186,11 +186,12 @@ def test_saved_as_json_and_made_again_it_computes_the_same(name: str) -> None:
 
 
 @every_layer
-def test_it_trains_alike_in_native_code_and_in_numpy(name: str) -> None:
+def test_it_trains_alike_in_native_code_on_xla_and_in_numpy(name: str) -> None:
     case = CASES[name]
-    native, reference = (trained(network_of(made(name), case), case, b) for b in ("native", "reference"))
-    for have, want in zip(native, reference, strict=True):
-        np.testing.assert_allclose(have, want, rtol=1e-4, atol=1e-4)
+    *found, reference = (trained(network_of(made(name), case), case, b) for b in ("native", "xla", "reference"))
+    for values in found:
+        for have, want in zip(values, reference, strict=True):
+            np.testing.assert_allclose(have, want, rtol=1e-4, atol=1e-4)
 
 
 @every_layer

@@ -4,10 +4,11 @@ import functools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import pellucid as pc
+from draws import draws
 from pellucid.core.errors import InputError, ShapeError
 
 L = pc.layers
@@ -20,7 +21,7 @@ JOINED = {
 }
 
 
-@settings(max_examples=20)
+@draws(20)
 @given(st.integers(2, 4), st.lists(st.integers(1, 4), min_size=1, max_size=3), st.data())
 def test_what_they_compute(number, shape, data):
     """Of shapes with axes of size 1 that stretch, too."""

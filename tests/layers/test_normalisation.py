@@ -4,10 +4,11 @@ import importlib.util
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import pellucid as pc
+from draws import draws
 from pellucid.core.errors import InputError, ShapeError
 
 torch = pytest.importorskip("torch") if importlib.util.find_spec("torch") else None
@@ -54,7 +55,7 @@ SPATIAL = st.lists(st.integers(1, 4), max_size=2)
 
 
 @pytest.mark.torch
-@settings(max_examples=15)
+@draws(15)
 @given(
     batch=st.integers(2, 5), spatial=SPATIAL, channels=st.integers(1, 5), affine=st.booleans(),
     momentum=st.sampled_from([0.0, 0.5, 0.99]), epsilon=st.sampled_from([1e-5, 1e-3, 0.5]), seed=st.integers(0, 99),
@@ -96,7 +97,7 @@ def backward(theirs, values, g):
 
 
 @pytest.mark.torch
-@settings(max_examples=15)
+@draws(15)
 @given(
     batch=st.integers(1, 4), spatial=SPATIAL, sizes=st.lists(st.integers(1, 5), min_size=1, max_size=2),
     affine=st.booleans(), epsilon=st.sampled_from([1e-5, 1e-3, 0.5]), seed=st.integers(0, 99),
@@ -118,7 +119,7 @@ def test_layer_normalization_as_in_torch(batch, spatial, sizes, affine, epsilon,
 
 
 @pytest.mark.torch
-@settings(max_examples=15)
+@draws(15)
 @given(
     batch=st.integers(2, 4), spatial=SPATIAL, groups=st.integers(1, 3), size=st.integers(1, 3),
     affine=st.booleans(), epsilon=st.sampled_from([1e-5, 1e-3, 0.5]), seed=st.integers(0, 99),
@@ -136,7 +137,7 @@ def test_group_normalization_as_in_torch(batch, spatial, groups, size, affine, e
 
 
 @pytest.mark.torch
-@settings(max_examples=15)
+@draws(15)
 @given(
     batch=st.integers(1, 3), spatial=SPATIAL, channels=st.integers(1, 9), side=st.integers(0, 3),
     alpha=st.sampled_from([1e-4, 0.3]), beta=st.sampled_from([0.5, 0.75]), seed=st.integers(0, 99),

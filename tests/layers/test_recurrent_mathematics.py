@@ -9,7 +9,7 @@ import pellucid as pc
 from pellucid.core.errors import InputError, ShapeError
 from pellucid.layers.graph import restore_node
 
-BACKENDS = ["reference", "native"]
+BACKENDS = ["reference", "native", "xla"]
 TIME, INPUTS, WIDTH = 6, 3, 4
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import pellucid as pc
+from draws import draws
 
 Array = np.ndarray[Any, Any]
 STEPS = 5
@@ -105,7 +106,7 @@ def test_images_of_bytes_are_rescaled_to_floats() -> None:
 
 
 @pytest.mark.torch
-@settings(max_examples=10)
+@draws(10)
 @given(
     sizes=st.tuples(st.integers(1, 5), st.integers(1, 5)),
     factors=st.tuples(st.integers(1, 4), st.integers(1, 4)),

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pellucid as pc
+from draws import draws
 from losses.oracles import example
 
 pytestmark = pytest.mark.torch
@@ -44,6 +45,7 @@ def of_torch(name, p, y, options):
 
 
 @pytest.mark.parametrize("name", CASES)
+@draws(16)
 @given(seed=st.integers(0, 999), rows=st.integers(1, 9), columns=st.integers(2, 6))
 def test_value_and_gradient(name, seed, rows, columns):
     import torch

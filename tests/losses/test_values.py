@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pellucid as pc
+from draws import draws
 from losses.oracles import CHOICES, ORACLES, binary_cross_entropy, cross_entropy, example, minimal_rank, one_hot
 
 losses = pc.losses
@@ -36,6 +37,7 @@ def test_every_loss_has_an_oracle():
 
 
 @each_loss
+@draws(16)
 @given(shape=SHAPES, seed=st.integers(0, 999), dtype=st.sampled_from(sorted(TOLERANCE)))
 def test_values(name, shape, seed, dtype):
     p, y = example(name, fitting(name, shape), seed)
@@ -48,11 +50,12 @@ def test_values(name, shape, seed, dtype):
 
 
 @each_loss
-def test_the_reference_backend_agrees(name):
+def test_the_backends_agree(name):
     p, y = example(name, (5, 4), 3)
     for dtype, tolerance in TOLERANCE.items():
-        native, reference = (values(losses.LOSSES[name](), p, y, dtype, backend) for backend in ("native", "reference"))
-        np.testing.assert_allclose(native, reference, rtol=tolerance, atol=tolerance)
+        native, *others = (values(losses.LOSSES[name](), p, y, dtype, b) for b in ("native", "xla", "reference"))
+        for other in others:
+            np.testing.assert_allclose(native, other, rtol=tolerance, atol=tolerance)
 
 
 @each_loss
@@ -69,6 +72,7 @@ def test_gradients_are_those_of_finite_differences(name, seed):
         assert found[place] == pytest.approx(slope, rel=1e-5, abs=1e-6 * (1 + abs(slope)))
 
 
+@draws(16)
 @given(seed=st.integers(0, 99), smoothing=st.floats(0, 1), rank=st.sampled_from([(5, 3), (4, 2, 3)]))
 def test_label_smoothing(seed, smoothing, rank):
     p, y = example("cross_entropy", rank, seed)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as theirs
 
 import pellucid as pc
+from draws import draws
 
 metrics = pc.metrics
 SEEDS = st.integers(0, 9999)
@@ -56,6 +57,7 @@ def one_hot(y, k):
     return np.eye(k)[y]
 
 
+@draws(16)
 @given(seed=SEEDS, rows=SOME, k=st.integers(2, 5))
 def test_categorical_accuracy(seed, rows, k):
     p, y, w = classes(seed, rows, k)
@@ -67,6 +69,7 @@ def test_categorical_accuracy(seed, rows, k):
         assert measure(metric, np.log(p), y, w, into=pc.softmax) == pytest.approx(expected, rel=1e-12)
 
 
+@draws(16)
 @given(seed=SEEDS, rows=SOME)
 def test_binary_accuracy(seed, rows):
     p, y, w = yes_and_no(seed, rows)
@@ -92,6 +95,7 @@ def test_accuracy_of_sequences():
     assert found == pytest.approx((p.argmax(1) == y)[kept].mean())
 
 
+@draws(16)
 @given(seed=SEEDS, rows=SOME, steps=st.integers(1, 4), k=st.integers(2, 3))
 def test_exact_match_is_of_examples_that_are_right_throughout(seed, rows, steps, k):
     p, y, _ = classes(seed, rows * steps, k)
@@ -119,6 +123,7 @@ def test_huge_logits_are_not_rounded_to_ties():
     assert measure(metrics.TopKAccuracy(k=2), z, np.array([1]), into=pc.softmax) == 1
 
 
+@draws(16)
 @given(seed=SEEDS, rows=SOME, k=st.integers(1, 5))
 def test_top_k(seed, rows, k):
     p, y, w = classes(seed, rows, 5)
@@ -132,6 +137,7 @@ def test_nan_is_never_right():
     assert measure(metrics.TopKAccuracy(k=2), p, np.array([1])) == 0
 
 
+@draws(16)
 @given(seed=SEEDS, rows=SOME)
 def test_precision_and_recall(seed, rows):
     p, y, w = yes_and_no(seed, rows)
@@ -148,6 +154,7 @@ def test_precision_of_several_classes_counts_each():
         assert measure(metrics.Precision(thresholds=0.4), p, labels, w) == pytest.approx(expected)
 
 
+@draws(16)
 @given(seed=SEEDS, rows=SOME)
 def test_area_under_the_roc_curve(seed, rows):
     """Thresholds at every hundredth tell all the probabilities apart."""
@@ -188,6 +195,7 @@ def test_one_class_only(label):
     assert measure(metrics.Recall(), p, y) == pytest.approx(label * 2 / 3)
 
 
+@draws(16)
 @given(seed=SEEDS, rows=SOME, k=st.integers(2, 5))
 def test_f1(seed, rows, k):
     p, y, w = classes(seed, rows, k)
@@ -197,6 +205,7 @@ def test_f1(seed, rows, k):
             np.testing.assert_allclose(measure(metrics.F1Score(average=average), p, labels, w), expected, rtol=1e-12)
 
 
+@draws(16)
 @given(seed=SEEDS, rows=SOME)
 def test_f1_of_yes_and_no(seed, rows):
     p, y, w = yes_and_no(seed, rows)
@@ -205,6 +214,7 @@ def test_f1_of_yes_and_no(seed, rows):
         assert measure(metrics.F1Score(threshold=0.4), shown, y, w) == pytest.approx(expected, rel=1e-12)
 
 
+@draws(16)
 @given(seed=SEEDS, rows=SOME, k=st.integers(2, 5))
 def test_confusion_matrix(seed, rows, k):
     p, y, w = classes(seed, rows, k)
@@ -227,6 +237,7 @@ def test_labels_that_number_no_class_are_in_no_row_of_the_matrix():
     np.testing.assert_array_equal(measure(metrics.ConfusionMatrix(), p, wrong), expected)
 
 
+@draws(16)
 @given(seed=SEEDS, rows=SOME, columns=st.integers(0, 3))
 def test_errors_of_numbers(seed, rows, columns):
     draw = np.random.default_rng(seed)
@@ -242,6 +253,7 @@ def test_errors_of_numbers(seed, rows, columns):
         assert measure(metrics.get(name), p, y, w) == pytest.approx(expected, rel=1e-10)
 
 
+@draws(16)
 @given(seed=SEEDS, rows=st.integers(2, 40), columns=st.integers(0, 3))
 def test_r2(seed, rows, columns):
     draw = np.random.default_rng(seed)
@@ -294,7 +306,8 @@ def test_batches_and_weights_and_backends(name):
     for batch in (1, 4, 100):
         np.testing.assert_allclose(measure(metric, p, y, weights, batch), expected, rtol=1e-12)
         np.testing.assert_allclose(measure(metric, spoilt, y, weights, batch), expected, rtol=1e-12)
-    np.testing.assert_allclose(measure(metric, p, y, weights, backend="reference"), expected, rtol=1e-12)
+    for backend in ("reference", "xla"):
+        np.testing.assert_allclose(measure(metric, p, y, weights, backend=backend), expected, rtol=1e-12)
     single = measure(metric, p.astype("float32"), y, weights)
     np.testing.assert_allclose(single, expected, rtol=1e-5)
 

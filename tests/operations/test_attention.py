@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import pellucid as pc
+from draws import draws
 
 Array = np.ndarray[Any, Any]
 MASKS = ("none", "causal", "mask", "both")
@@ -52,7 +53,7 @@ def arrays_of(d: Drawn) -> tuple[Array, Array, Array, Array, Array]:
 
 
 @pytest.mark.torch
-@settings(max_examples=15)
+@draws(15)
 @given(d=drawn())
 def test_values_and_gradients_are_those_of_pytorch(d: Drawn) -> None:
     import torch
@@ -80,7 +81,7 @@ def test_values_and_gradients_are_those_of_pytorch(d: Drawn) -> None:
 
 
 @pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("backend", ["native", "xla", "reference"])
 def test_a_query_that_may_attend_to_nothing_gets_zeros_and_no_gradient(backend: str, causal: bool) -> None:
     mask = np.ones((3, 4), bool)
     mask[1] = False

@@ -6,16 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import pellucid as pc
+from draws import draws
 from operations.geometry import Geometry, geometries
 from pellucid.backends.reference import evaluate
 
 LETTERS = {1: ("NHC", "HIO", "NHC"), 2: ("NHWC", "HWIO", "NHWC")}
-REFERENCE = settings(max_examples=25)
-NATIVE = settings(max_examples=15)
+REFERENCE = draws(25)
+NATIVE = draws(15)
 
 
 def variables(geometry: Geometry) -> tuple[pc.Expression, pc.Expression]:
@@ -104,7 +105,7 @@ def test_native_agrees_with_reference(geometry: Geometry) -> None:
         close(one / scale, other / scale, geometry.dtype)
 
 
-@settings(max_examples=10)
+@draws(10)
 @given(geometries(dtype="float64", smallest=1))
 def test_second_derivatives_agree_with_finite_differences(geometry: Geometry) -> None:
     """Along a random direction; the loss is of both gradients, so every map is differentiated by every operand."""
@@ -176,7 +177,7 @@ def test_transposed_sizes_are_those_of_keras() -> None:
     assert pc.conv1d_transpose(x, pc.variable("w", (3, 6, 2)), 2, 1).shape[1:] == (9, 6)
 
 
-@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("backend", ["native", "xla", "reference"])
 @pytest.mark.parametrize(
     ("size", "kernel", "strides", "padding", "slope"),
     [
@@ -210,7 +211,7 @@ def test_the_batch_may_be_named() -> None:
         assert (dw[0, 0] == batch * 16).all()
 
 
-@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("backend", ["native", "xla", "reference"])
 def test_nan_and_infinity_reach_the_places_that_see_them(backend: str) -> None:
     array = np.zeros((1, 9, 2), "float32")
     array[0, 2, 0], array[0, 7, 1] = np.nan, np.inf
@@ -220,7 +221,7 @@ def test_nan_and_infinity_reach_the_places_that_see_them(backend: str) -> None:
     np.testing.assert_array_equal(found, [np.nan, np.nan, np.nan, 0, 0, np.inf, np.inf])
 
 
-@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("backend", ["native", "xla", "reference"])
 def test_one_element_and_a_kernel_of_one(backend: str) -> None:
     x, w = pc.variable("x", (1, 1, 1, 1)), pc.variable("w", (1, 1, 1, 1))
     y = pc.conv2d(x, w, padding=2)
@@ -252,7 +253,7 @@ def test_a_large_input_that_few_places_see() -> None:
     close(pc.function([x, w], y)(*values.values()), evaluate([y], values, precise=True)[0], "float32")
 
 
-@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("backend", ["native", "xla", "reference"])
 @pytest.mark.parametrize(("channels", "outputs"), [(0, 3), (3, 0)])
 def test_no_channels_give_zeros(backend: str, channels: int, outputs: int) -> None:
     x, w = pc.variable("x", (2, 5, channels)), pc.variable("w", (3, channels, outputs))

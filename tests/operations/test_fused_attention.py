@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import pellucid as pc
+from draws import draws
 from pellucid.core.errors import DtypeError, ShapeError
 from pellucid.operations.fused_attention import blocks
 
@@ -86,7 +87,7 @@ def test_native_agrees_with_reference(case):
     agree(CASES[case])
 
 
-@settings(max_examples=8)
+@draws(8)
 @given(st.data())
 def test_native_agrees_with_reference_on_drawn_shapes(data):
     draw = data.draw
@@ -113,7 +114,7 @@ def test_agrees_with_torch(case):
         np.testing.assert_allclose(found, right.detach().numpy(), rtol=3e-5, atol=3e-5)
 
 
-@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("backend", ["native", "xla", "reference"])
 def test_queries_that_see_no_key_give_zeros_and_no_slope(backend):
     sizes = Sizes((8,), 96, 96, 32, 32, mask=(96, 96))
     *given, mask = arrays(sizes)

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 import pellucid as pc
+from draws import draws
 from operations.geometry import Geometry, geometries
 from pellucid.backends.reference import evaluate
 from pellucid.core.traversal import topological
@@ -17,8 +18,8 @@ from pellucid.rewrite.engine import Log, rewrite
 from pellucid.rewrite.reduction import NEVER_DECREASING, max_pool_monotone
 from pellucid.rewrite.rules import ALL
 
-REFERENCE = settings(max_examples=25)
-NATIVE = settings(max_examples=15)
+REFERENCE = draws(25)
+NATIVE = draws(15)
 MAXIMA = (pc.max_pool1d, pc.max_pool2d)
 MEANS = (pc.average_pool1d, pc.average_pool2d)
 
@@ -81,7 +82,7 @@ def test_native_agrees_with_reference(geometry: Geometry) -> None:
         np.testing.assert_allclose(one, other, rtol=2e-5, atol=2e-5)
 
 
-@settings(max_examples=10)
+@draws(10)
 @given(geometries(dtype="float64", dilated=False, narrow=True, smallest=1))
 def test_second_derivatives_agree_with_finite_differences(geometry: Geometry) -> None:
     """Along a random direction, where no window has two elements so close that the step would exchange them."""
@@ -104,7 +105,7 @@ def gradient_of(row: list[float], backend: str, **options: Any) -> list[float]:
     return list(f(np.array(row, float).reshape(1, -1, 1)).ravel())
 
 
-@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("backend", ["native", "xla", "reference"])
 def test_the_derivative_goes_to_the_first_largest(backend: str) -> None:
     nan, inf = float("nan"), float("inf")
     assert gradient_of([5, 5, 5, 5], backend) == [1, 0, 2, 0]
@@ -115,7 +116,7 @@ def test_the_derivative_goes_to_the_first_largest(backend: str) -> None:
     assert gradient_of([2, 1, 2, 1, 2], backend, pool_size=2, strides=1) == [1, 0, 5, 0, 4]
 
 
-@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("backend", ["native", "xla", "reference"])
 def test_padding_is_never_the_largest_and_not_counted(backend: str) -> None:
     x = pc.variable("x", (1, 3, 3, 1))
     roots = [pc.max_pool2d(x, 2, padding="same"), pc.average_pool2d(x, 2, padding="same")]
@@ -124,7 +125,7 @@ def test_padding_is_never_the_largest_and_not_counted(backend: str) -> None:
     assert list(mean.ravel()) == [-3, -4.5, -7.5, -9]
 
 
-@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("backend", ["native", "xla", "reference"])
 def test_nan_spoils_its_windows_only(backend: str) -> None:
     x = pc.variable("x", (1, 6, 1))
     roots = [pc.max_pool1d(x), pc.average_pool1d(x)]

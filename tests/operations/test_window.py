@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from numpy.lib.stride_tricks import sliding_window_view
 
 import pellucid as pc
+from draws import draws
 from operations.geometry import Geometry, geometries
 from pellucid.backends.reference import evaluate
 from pellucid.operations.window import overlap
@@ -19,7 +20,7 @@ def fits(geometry: Geometry) -> bool:
     return all(n > (k - 1) * d for n, k, d in zip(geometry.sizes, geometry.window, geometry.dilation, strict=True))
 
 
-@settings(max_examples=25)
+@draws(25)
 @given(geometries(dtype="float64").filter(fits))
 def test_windows_are_the_views_of_numpy(geometry: Geometry) -> None:
     x = pc.variable("x", geometry.input, "float64")
@@ -33,7 +34,7 @@ def test_windows_are_the_views_of_numpy(geometry: Geometry) -> None:
     np.testing.assert_array_equal(found, np.moveaxis(views, 1 + len(axes), -1))
 
 
-@settings(max_examples=15)
+@draws(15)
 @given(geometries().filter(fits))
 def test_folding_is_the_adjoint_and_native_agrees(geometry: Geometry) -> None:
     x = pc.variable("x", geometry.input, geometry.dtype)
@@ -93,7 +94,7 @@ def test_overlapping_windows_begin_from_zeros_even_where_they_are_as_many_as_the
     assert list(f(np.ones(g.shape))[1, :, 0]) == [1, 1, 2, 1, 1, 0]
 
 
-@settings(max_examples=50)
+@draws(50)
 @given(geometries(dtype="float64", smallest=1).filter(fits))
 def test_overlap_is_known_exactly(geometry: Geometry) -> None:
     x = pc.variable("x", geometry.input)

@@ -12,7 +12,7 @@ STEPS = 4
 CASES = [(name, arguments) for name, (_, several) in ORACLES.items() for arguments in several]
 SHOWN = [f"{name}-{'-'.join(map(str, arguments)) or 'defaults'}" for name, arguments in CASES]
 each_case = pytest.mark.parametrize(("name", "arguments"), CASES, ids=SHOWN)
-on_backends = pytest.mark.parametrize("backend", ["native", "reference"])
+on_backends = pytest.mark.parametrize("backend", ["native", "xla", "reference"])
 
 
 def make(name, **arguments):

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as arrays
 
 import pellucid as pc
 
-BACKENDS = ["native", "reference"]
+BACKENDS = ["native", "xla", "reference"]
 
 
 def clipped(gradients, backend="native", dtype="float32", **clipping):

@@ -51,7 +51,7 @@ def test_is_found_by_name_and_shown(name):
 
 
 @each
-@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("backend", ["native", "xla", "reference"])
 def test_makes_a_loss_smaller(name, backend):
     parameters, loss = problem()
     step = pc.function([], loss, updates=make(name, learning_rate=0.01).updates(loss, parameters), backend=backend)

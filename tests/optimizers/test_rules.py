@@ -8,9 +8,10 @@ from hypothesis.extra import numpy as arrays
 
 import pellucid as pc
 from optimizers.oracles import ORACLES, run
+from pellucid.core.snapshot import snapshot
 
 STEPS = {"float64": 30, "float32": 10}  # near the minimum, signs of gradients hang on the last digit
-BACKENDS = ["native", "reference"]
+BACKENDS = ["native", "xla", "reference"]
 TOLERANCE = {"float64": 1e-9, "float32": 2e-4}
 CASES = [(name, arguments) for name, (_, several) in ORACLES.items() for arguments in several]
 SHOWN = [f"{name}-{'-'.join(map(str, arguments)) or 'defaults'}" for name, arguments in CASES]
@@ -121,21 +122,23 @@ def test_any_shape(name, shape, seed):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("clipping", [{}, {"clipnorm": 1.0}, {"global_clipnorm": 1.0}, {"clipvalue": 1.0}])
-@pytest.mark.parametrize("size", [0.0, 1e-30, 1e25])
 @each_case
-def test_a_gradient_of_any_size_leaves_numbers(name, arguments, size, clipping, backend):
+def test_a_gradient_of_any_size_leaves_numbers(name, arguments, clipping, backend):
     """Squares of 1e25 overflow float32, and those of 1e-30 vanish: a step may be 0, and never NaN."""
     W = pc.parameter([1.0, 2.0], name="W")
     pull = pc.variable("pull", (2,))
     optimizer = make(name, **{"learning_rate": 0.1, **arguments, **clipping})
     updates = optimizer.updates((W * pull).sum(), [W])
-    step = pc.function([pull], [], updates=updates, backend=backend)
-    with np.errstate(over="ignore"):
-        step.repeat(3)([size, size])
-        step.repeat(3)([1.0, -1.0])
-    if size < 1e25 or clipping or not (name == "sgd" or "centered" in arguments):
-        # SGD does what it is told, and the variance of what is infinite is not a number
-        assert np.abs(W.value).max() < 1e3
+    step = pc.function([pull], [], updates=updates, backend=backend).repeat(3)
+    start = snapshot([parameter for parameter, _ in updates])
+    for size in (0.0, 1e-30, 1e25):
+        start.restore()
+        with np.errstate(over="ignore"):
+            step([size, size])
+            step([1.0, -1.0])
+        if size < 1e25 or clipping or not (name == "sgd" or "centered" in arguments):
+            # SGD does what it is told, and the variance of what is infinite is not a number
+            assert np.abs(W.value).max() < 1e3, size
 
 
 def test_centred_rmsprop_of_a_constant_gradient_stays_a_number():

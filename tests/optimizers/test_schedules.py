@@ -53,7 +53,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("backend", ["native", "xla", "reference"])
 @pytest.mark.parametrize("name", CASES)
 def test_every_step_of_a_loop(name, backend):
     """The loss is W, so that SGD takes the rate away from it at every step."""

@@ -102,7 +102,7 @@ def test_steps_end_within_an_epoch_and_go_on(model, tmp_path):
 
 
 def test_a_killed_run_ends_with_the_same_bits(model, tmp_path):
-    arguments = ["train", str(model), "--epochs", "3000", "--out"]
+    arguments = ["train", str(model), "--epochs", "200", "--out"]
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     process = subprocess.Popen([sys.executable, "-c", COMMAND, *arguments, str(killed)], env={**os.environ,
         "PYTHONPATH": str(Path(__file__).parents[2] / "src")})  # fmt: skip

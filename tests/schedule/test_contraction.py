@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 import numpy as np
@@ -42,12 +43,17 @@ def low(monkeypatch):
     monkeypatch.setattr("pellucid.schedule.contraction.WHOLE_SUM", 1 << 20)
 
 
-@pytest.fixture(params=OPTIMIZERS)
-def program(request) -> Program:
-    """The loops of a training step of a small convolutional network."""
-    step, _ = training(IMAGES, OPTIMIZERS[request.param]())
+@functools.cache
+def trained(optimizer: str) -> Program:
+    step, _ = training(IMAGES, OPTIMIZERS[optimizer]())
     step(*data(IMAGES))
     return program_of(step)
+
+
+@pytest.fixture(params=OPTIMIZERS)
+def program(request, low) -> Program:
+    """The loops of a training step of a small convolutional network: compiled once for all that read them."""
+    return trained(request.param)
 
 
 def forward(program: Program, weight: str) -> Contraction:

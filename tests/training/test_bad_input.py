@@ -117,3 +117,14 @@ def test_rates_that_are_none():
         model.learning_rate = -1.0
     with pytest.raises(pc.InputError, match="learning_rate is 'fast'"):
         model.learning_rate = "fast"
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5])
+def test_a_batch_that_evaluate_and_predict_refuse(size):
+    """None is for a size that is chosen for the rows, and 0 is not."""
+    model = classifier()
+    expected = f"batch_size is {size}, and a whole number of 1 or more was expected"
+    with pytest.raises(pc.InputError, match=f"evaluate: {expected}"):
+        model.evaluate(X, Y, batch_size=size)
+    with pytest.raises(pc.InputError, match=f"predict: {expected}"):
+        model.predict(X, batch_size=size)

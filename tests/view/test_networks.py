@@ -51,7 +51,7 @@ def test_colour_filters_are_colours_on_one_scale_with_grey_for_zero():
         assert np.allclose((image - 0.5) * 2 * largest, kernel[..., k])
 
 
-@pytest.mark.parametrize(("shape", "first"), [((28, 28), True), ((784,), False), ((8, 6, 3), True), ((48,), False)])
+@pytest.mark.parametrize(("shape", "first"), [((784,), False), ((8, 6, 3), True)])
 def test_dense_layers_over_images_are_shown_as_images(shape, first):
     network = pc.Sequential(*([pc.layers.Flatten()] if first else []), pc.layers.Dense(70), pc.layers.Dense(2))
     network.build(shape)

@@ -9,7 +9,9 @@ from typing import Annotated
 
 import typer
 
+from .. import distributed
 from .cache import cache as show_cache
+from .computing import Computing
 from .data import data as show_data
 from .demo import Stopped
 from .demo import demo as run_demo
@@ -105,14 +107,28 @@ def train(
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a folder with a file that is no image.")] = False,
     out: Annotated[Path | None, typer.Option(metavar="RUN", help="The run folder; runs/RECIPE-N by default.")] = None,
+    backend: Annotated[str | None, typer.Option(help="What computes: native, xla or reference.")] = None,
+    devices: Annotated[int | None, typer.Option(min=1, help="How many devices of XLA share each batch.")] = None,
+    precision: Annotated[str | None, typer.Option(help="bfloat16 to multiply matrices in it, on XLA.")] = None,
+    hosts: Annotated[
+        int | None, typer.Option(min=1, help="How many processes train together; all on this machine without --host.")
+    ] = None,
+    host: Annotated[int | None, typer.Option(min=0, help="The number of this one, from 0 on.")] = None,
+    coordinator: Annotated[
+        str | None, typer.Option(metavar="ADDRESS:PORT", help="Where host 0 listens, and the others reach it.")
+    ] = None,
+    wait: Annotated[float | None, typer.Option(help="Seconds to wait for the other hosts; 60 by default.")] = None,
+    launched: Annotated[bool, typer.Option(hidden=True)] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train a recipe or a model's file into a run folder, or go on with one: pellucid train moons."""
     changes = Changes(data, epochs, steps, seed, settings or (), strict)
     try:
-        train_run(Screen(), recipe, changes, out, as_json)
+        computing = Computing(backend, devices, precision, hosts, host, coordinator, wait, launched)
+        train_run(Screen(), recipe, changes, out, as_json, computing)
     except TrainingStopped as stopped:
         print(f"pellucid: {stopped}", file=sys.stderr)
+        distributed.leave_process(INTERRUPTED)
         raise typer.Exit(INTERRUPTED) from None
 
 

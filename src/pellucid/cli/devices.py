@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import asdict
 from typing import Any
 
 from ..backends.native.machine import Machine, instruction_set, machine
 from ..backends.native.peak import Peak, Rates, encoded, peak
+from ..backends.xla.library import is_there as xla_is_there
+from ..backends.xla.placement import devices as xla_devices
 from ..core.memory import show_bytes
 from .screen import Screen
 
 BUSY = 0.2  # a median so far below the best says that something else was running
-GPUS = "not looked for: nothing here runs on one yet"
+NO_JAX = "not looked for: that takes JAX (pip install 'pellucid[xla]', and JAX's build for them)"
 
 
 def devices(screen: Screen, refresh: bool = False, as_json: bool = False) -> None:
@@ -53,8 +57,17 @@ def _facts(of: Machine) -> list[tuple[str, str]]:
         ("vectors", f"{instruction_set(target)}, {target.vector_bits} bits: {lanes}"),
         ("caches", ", ".join(sizes)),
         ("memory", f"{show_bytes(of.memory.total)}, of which {show_bytes(of.memory.available)} are available"),
-        ("GPUs", GPUS),
+        ("GPUs", gpus()),
     ]
+
+
+def gpus() -> str:
+    """Return what XLA sees beside the processor, in words."""
+    if not xla_is_there():
+        return NO_JAX
+    found = [d for d in xla_devices() if d.platform != "cpu"]
+    names = Counter(f"{d.name} ({show_bytes(d.memory)})" if d.memory else d.name for d in found)
+    return ", ".join(f"{count} x {name}" for name, count in names.items()) or "none that XLA sees"
 
 
 def _columns(reached: Peak) -> list[str]:
@@ -73,5 +86,6 @@ def _as_data(of: Machine, reached: Peak) -> dict[str, Any]:
         "vector_bits": of.target.vector_bits,
         "caches_bytes": of.caches._asdict(),
         "memory_bytes": of.memory._asdict(),
+        "xla": [asdict(d) for d in xla_devices()] if xla_is_there() else None,
         "peak": {"unit": {"arithmetic": "GFLOP/s", "bandwidth": "GB/s"}, **encoded(reached)},
     }

@@ -7,6 +7,7 @@ import sys
 import warnings
 from typing import Any
 
+from .. import distributed
 from ..core.errors import PellucidError
 
 try:
@@ -35,7 +36,9 @@ def main() -> None:
     try:
         application()
     except PellucidError as error:
-        sys.exit(_fail(str(error)))
+        code = _fail(str(error))
+        distributed.leave_process(code)
+        sys.exit(code)
 
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:

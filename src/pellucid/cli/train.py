@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import recipes
+from .. import distributed, recipes
 from ..core.errors import InputError
 from ..recipes.sources import TAKEN_FROM_FILES, found_path
 from ..recipes.sweeping import averages
 from ..view import numbered_folder
+from .computing import OPEN, Computing
+from .launching import launch
 from .screen import Screen
 
 
@@ -58,12 +62,16 @@ class Changes:
             settings["data.strict"] = True
         return with_data(recipes.with_settings(document, settings), self.data)
 
-    def __str__(self) -> str:
-        """The options as they are typed."""
+    def words(self) -> list[str]:
+        """Return the options as they are typed."""
         single = {"data": self.data, "epochs": self.epochs, "steps": self.steps, "seed": self.seed}
         words = [word for key, value in single.items() if value is not None for word in (f"--{key}", str(value))]
         words += [word for setting in self.settings for word in ("--set", setting)]
-        return "".join(f" {shlex.quote(word)}" for word in [*words, *(["--strict"] if self.strict else [])])
+        return [*words, *(["--strict"] if self.strict else [])]
+
+    def __str__(self) -> str:
+        """The options as they are typed, quoted for a shell."""
+        return "".join(f" {shlex.quote(word)}" for word in self.words())
 
 
 def with_data(document: recipes.Document, data: Path | None) -> recipes.Document:
@@ -76,7 +84,12 @@ def with_data(document: recipes.Document, data: Path | None) -> recipes.Document
 
 
 def train(
-    screen: Screen, name: str, changes: Changes = Changes(), out: Path | None = None, as_json: bool = False
+    screen: Screen,
+    name: str,
+    changes: Changes = Changes(),
+    out: Path | None = None,
+    as_json: bool = False,
+    computing: Computing = OPEN,
 ) -> Path:
     """Train a recipe or a model's file, and return the run folder.
 
@@ -86,20 +99,33 @@ def train(
         changes: of its settings.
         out: the run folder, which may hold the run already; the next free one by default.
         as_json: write the figures as JSON, and nothing else.
+        computing: what computes it.
 
     Raises:
         PellucidError: one of its kinds, for what is wrong with what was given.
         Stopped: on Ctrl-C.
+        SystemExit: hosts were started on this machine, and the first did not come to its end; it has said why.
     """
     document = changes.made_to(recipes.find(name))
+    computing = computing.checked(document)
     folder = out or numbered_folder("runs", Path(name).stem)
+    if computing.starts_hosts and computing.hosts is not None:
+        words = ["train", name, *changes.words(), *computing.words(), "--out", str(folder)]
+        if code := launch([*words, *(["--json"] if as_json else [])], computing.hosts):
+            raise SystemExit(code)
+        return folder
     try:
-        run = recipes.train(_begun(screen, document, folder), verbose=0 if as_json else 1)
+        with computing.joined(), _own(folder) as own:
+            computing.check_batch(document)
+            run = recipes.train(_begun(screen, document, own), 0 if as_json else 1, **computing.how)
+            first = distributed.is_first()
+        if not first:
+            return folder
         figures = measured(run)
         recipes.write_samples(run)
         recipes.illustrate(run, figures)
     except KeyboardInterrupt:
-        again = f"pellucid train {shlex.quote(name)}{changes} --out {shlex.quote(str(folder))}"
+        again = f"pellucid train {shlex.quote(name)}{changes}{computing} --out {shlex.quote(str(folder))}"
         raise Stopped(f"stopped; to go on: {again}") from None
     if as_json:
         progress = run.model.progress
@@ -110,6 +136,16 @@ def train(
     screen.facts([(key, f"{value:.4f}") for key, value in figures.items()])
     screen.say(f"The run is in {folder}; its page is {folder / 'report.html'}")
     return folder
+
+
+@contextmanager
+def _own(folder: Path) -> Iterator[Path]:
+    """Yield the run folder, which is that of the first host alone; another has one that does not stay, and is empty."""
+    if distributed.is_first():
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="pellucid-") as own:
+        yield Path(own)
 
 
 def _begun(screen: Screen, document: recipes.Document, folder: Path) -> recipes.Run:

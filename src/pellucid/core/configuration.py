@@ -178,13 +178,24 @@ def _describes_itself(cls: type) -> bool:
     return issubclass(owners["describe"], owners["__init__"]) and owners["describe"] is not object
 
 
+def arguments_taken(cls: type) -> inspect.Signature:
+    """Return what making an object of a class takes.
+
+    ``inspect.signature(cls)`` is what ``__new__`` takes, up to Python 3.11.2, where ``__init__`` is inherited.
+    """
+    if cls.__init__ is object.__init__:  # type: ignore[misc]
+        return inspect.signature(cls)
+    own = inspect.signature(cls.__init__)  # type: ignore[misc]
+    return own.replace(parameters=list(own.parameters.values())[1:])
+
+
 def arguments_of(given: Any) -> dict[str, Any]:
     """Return the arguments an object was made with, those left out that have their defaults.
 
     Of an object made as a dataclass they are its fields as they are now; another keeps what it was given in ``_given``:
     a tuple and a dict.
     """
-    parameters = inspect.signature(type(given)).parameters
+    parameters = arguments_taken(type(given)).parameters
     own = [f for f in fields(given) if f.init] if is_dataclass(given) else []
     if own and {f.name for f in own} == {*parameters}:
         pairs = [(f.name, getattr(given, f.name), f.default) for f in own]
@@ -193,7 +204,7 @@ def arguments_of(given: Any) -> dict[str, Any]:
         raise InputError(f"{given!r} cannot be saved: what it was made with is not known; make its class a dataclass")
     positional, named = getattr(given, "_given", ((), {}))
     result: dict[str, Any] = {}
-    for name, value in inspect.signature(type(given)).bind(*positional, **named).arguments.items():
+    for name, value in arguments_taken(type(given)).bind(*positional, **named).arguments.items():
         kind = parameters[name].kind
         if kind is inspect.Parameter.VAR_POSITIONAL:
             raise InputError(f"{given!r} cannot be saved: it takes *{name}, and saved arguments go by name")
@@ -315,4 +326,4 @@ def differences(have: Any, want: Any, path: str = "") -> Iterator[tuple[str, Any
         yield path, have, want
 
 
-__all__ = ["DAMAGE", "arguments_of", "describe", "differences", "register", "restore"]
+__all__ = ["DAMAGE", "arguments_of", "arguments_taken", "describe", "differences", "register", "restore"]

@@ -254,6 +254,52 @@ class MemoryNeededError(PellucidError, MemoryError):
     """
 
 
+class HostLostError(PellucidError, ConnectionError):
+    """One of several hosts that train together is gone, or never came.
+
+    >>> import pellucid as pc
+    >>> pc.distributed.initialize("127.0.0.1:9", hosts=2, host=1, timeout=0.1)
+    Traceback (most recent call last):
+    ...
+    pellucid.core.errors.HostLostError: host 0 did not answer at 127.0.0.1:9 in 0.1 seconds...
+
+    The other hosts stop as well. Start all of them again, or fewer; a single one waits for nobody:
+
+    >>> pc.distributed.initialize("127.0.0.1:9", hosts=1, host=0)
+    >>> pc.distributed.hosts()
+    1
+    """
+
+
+class HostsDifferError(PellucidError, ValueError):
+    """Hosts that are to train together have other versions, settings or data, and would not compute the same.
+
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> from pellucid.distributed.meeting import meet
+    >>> from pellucid.distributed.relay import free_port
+    >>> at = f"127.0.0.1:{free_port()}"
+    >>> with ThreadPoolExecutor() as threads:
+    ...     other = threads.submit(meet, at, 2, 1, {"jax": "1.1"}, 10)
+    ...     meet(at, 2, 0, {"jax": "1.0"}, 10)
+    Traceback (most recent call last):
+    ...
+    pellucid.core.errors.HostsDifferError: the hosts are not alike, and would not compute the same:
+      host 1: jax is '1.1', and '1.0' on host 0
+    start all with the same versions, the same settings and the same data
+
+    Each host is told. When they are alike, they are brought together:
+
+    >>> with ThreadPoolExecutor() as threads:
+    ...     other = threads.submit(meet, at, 2, 1, {"jax": "1.0"}, 10)
+    ...     party, lobby = meet(at, 2, 0, {"jax": "1.0"}, 10)
+    ...     ends = threads.submit(other.result()[0].leave)
+    ...     party.leave()
+    ...     lobby.close()
+    >>> party.hosts
+    2
+    """
+
+
 class MissingExtraError(PellucidError, ImportError):
     """A part that needs a library of one of the extras, which is not installed."""
 

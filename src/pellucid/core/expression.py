@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 import numpy as np
 
 from . import origins
-from .dtypes import DTYPES, check_dtype, default_dtype, weak_dtype
+from .dtypes import DTYPES, check_dtype, check_whole_numbers, default_dtype, weak_dtype
 from .errors import DtypeError, ShapeError, TruthError
 from .operation import Attributes, Operation, apply
 from .sizes import Axis, Shape, as_shape, show_shape
@@ -33,6 +33,11 @@ class Expression:
 
     Operators and methods are NumPy's. ``==`` is identity (an expression is a key of dicts and sets); write
     ``pc.equal(x, y)`` to compare values.
+
+    >>> import pellucid as pc
+    >>> x = pc.variable("x", (3,))
+    >>> (x * 2 + 1).operation.name, (x * 2 + 1).shape, x * 2 + 1 is x * 2 + 1
+    ('add', (3,), True)
     """
 
     __slots__ = ("__weakref__", "attributes", "dtype", "inputs", "operation", "shape")
@@ -84,7 +89,12 @@ class Expression:
         )
 
     def __len__(self) -> int:
-        if not self.shape or not isinstance(self.shape[0], int):
+        if not self.shape:
+            raise ShapeError(
+                f"{self} is a scalar, of shape (), and has neither a length nor elements to go through"
+                f"{origins.place(self)}; write it without len, for or unpacking"
+            )
+        if not isinstance(self.shape[0], int):
             raise ShapeError(f"the length of {self}, {show_shape(self.shape)}, is not known before the call")
         return self.shape[0]
 
@@ -248,7 +258,11 @@ class Parameter(Expression):
 
     @property
     def value(self) -> np.ndarray[Any, Any]:
-        """A copy of the value; assigning replaces it (the shape must be the same)."""
+        """A copy of the value; assigning replaces it, converted to the parameter's dtype.
+
+        Raises:
+            ShapeError, DtypeError: what is assigned has another shape, or is not numbers that fit the dtype.
+        """
         storage = _storages[self]
         with storage.lock:
             return storage.array.copy()  # which is drawn now, if it was not yet
@@ -430,7 +444,9 @@ def as_array(value: Any, dtype: str | None) -> np.ndarray[Any, Any]:
     if array.dtype.kind not in "fiub":
         raise DtypeError(f"{type(value).__name__} of dtype {array.dtype} is not numbers; expected one of {DTYPES}")
     target = dtype or default_dtype(array)
-    if np.dtype(target).kind in "iu" and array.dtype.kind in "iu" and array.size:
+    if np.dtype(target).kind in "iu" and array.dtype.kind == "f":
+        check_whole_numbers(array, target)
+    if np.dtype(target).kind in "iu" and array.dtype.kind in "iuf" and array.size:
         limits = np.iinfo(target)
         if int(array.min()) < limits.min or int(array.max()) > limits.max:
             raise DtypeError(f"values from {array.min()} to {array.max()} do not fit {target}; pass dtype='int64'")
@@ -474,20 +490,6 @@ def make_deferred(
 
 
 __all__ = [
-    "Axis",
-    "Expression",
-    "Parameter",
-    "Shape",
-    "Storage",
-    "aligned_copy",
-    "as_array",
-    "as_expressions",
-    "fresh_token",
-    "intern",
-    "is_expression",
-    "locked",
-    "make_deferred",
-    "make_parameter",
-    "node",
-    "storage_of",
-]
+    "Axis", "Expression", "Parameter", "Shape", "Storage", "aligned_copy", "as_array", "as_expressions",
+    "fresh_token", "intern", "is_expression", "locked", "make_deferred", "make_parameter", "node", "storage_of"
+]  # fmt: skip

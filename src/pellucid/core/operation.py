@@ -1,7 +1,8 @@
 """The operation record and the registry: what every other part knows about an operation.
 
-Rewriting, scheduling and backends never name an operation; they ask for its *kind* and its *facts*. A file in
-``operations/`` that makes a record has thereby added the operation to everything: the public names, the
+The gradient, the schedule and the backends read the record: its meaning, its body, its *kind* and its *facts*. They
+name an operation only where they know something better for just that one; rewriting rules name those of their formulas.
+A file in ``operations/`` that makes a record has thereby added the operation to everything: the public names, the
 backends, the gradient, the contract tests and the documentation.
 """
 

@@ -1,5 +1,5 @@
 """The version of the library, in a place of its own from which every part can read it."""
 
-__version__ = "0.5.0"
+__version__ = "0.6.0"
 
 __all__ = ["__version__"]

@@ -172,7 +172,10 @@ class Layer:
 
     @property
     def parameters(self) -> Mapping[str, Parameter]:
-        """All parameters by path, those of layers inside included, in the order in which the layers are called."""
+        """All parameters by path: the layer's own, then those of layers inside, in the order of ``children``.
+
+        That is the order in which attributes were set, and in which a network calls its layers.
+        """
         return {path: weight.parameter for path, (weight, _) in self.all_weights().items()}
 
     @property

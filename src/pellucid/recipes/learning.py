@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+from typing import Any
 
+from .. import distributed
+from ..core.errors import InputError
 from ..training.callbacks import BackupAndRestore, Callback, Logs, ModelCheckpoint
 from ..view.folder import write_file
+from .document import Document
 from .run import BEST, STATE, Run, model_of
 from .sweeping import choices_of, train_each
 
@@ -33,28 +37,54 @@ class StopAfter(Callback):
         self.model.stop_training = True
 
 
-def train(run: Run, verbose: int = 1) -> Run:
+def train(
+    run: Run,
+    verbose: int = 1,
+    backend: str | None = None,
+    devices: Any = None,
+    precision: str | None = None,
+) -> Run:
     """Return the run, trained until its end from where it was stopped; of a sweep, with the best of its networks.
+
+    Where several hosts were joined, each calls this; only the first writes.
+
+    Args:
+        run: begun.
+        verbose, backend, devices, precision: see ``Model.fit``. They are no part of a run, which may go on with others.
 
     Raises:
         KeyboardInterrupt: on Ctrl-C; the run goes on from its last state when it is begun again. A sweep begins anew.
         PellucidError: a file cannot be written, or the loss became no number.
     """
     if choices_of(run.document):
-        trained = train_each(run, model_of)
+        check_sweep(run.document, distributed.hosts())
+        trained = train_each(run, model_of, backend=backend, devices=devices, precision=precision)
         for name in (STATE, BEST):
             trained.model.save(run.folder / name)
         write_history(trained)
         return trained
     try:
-        _fit(run, verbose)
+        _fit(run, verbose, backend=backend, devices=devices, precision=precision)
     finally:
-        if run.model.history.epoch:
+        if run.model.history.epoch and distributed.is_first():
             write_history(run)
     return run
 
 
-def _fit(run: Run, verbose: int) -> None:
+def check_sweep(document: Document, hosts: int | None) -> None:
+    """Check that a sweep, if a document is one, is not to be trained by several hosts.
+
+    Raises:
+        InputError: it is.
+    """
+    if choices_of(document) and hosts is not None and hosts > 1:
+        raise InputError(
+            f"{document.name} is a sweep, whose networks are trained one beside the other, and not each by several"
+            ' hosts; several machines share them out through Dask: with joblib.parallel_config("dask"): pc.sweep(...)'
+        )
+
+
+def _fit(run: Run, verbose: int, **how: Any) -> None:
     wanted, parts, steps = run.plan, run.parts, run.plan.steps
     batches = -(-parts.learnt // wanted.batch_size)
     epochs = wanted.epochs if steps is None else -(-steps // max(batches, 1)) + 1
@@ -73,6 +103,7 @@ def _fit(run: Run, verbose: int) -> None:
         callbacks=callbacks,
         verbose=verbose,
         shuffle=wanted.shuffle,
+        **how,
     )
 
 
@@ -93,4 +124,4 @@ def write_history(run: Run) -> None:
     write_file(run.folder / HISTORY, text.getvalue())
 
 
-__all__ = ["train", "write_history"]
+__all__ = ["check_sweep", "train", "write_history"]

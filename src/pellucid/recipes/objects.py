@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
 from .. import constraints, initializers, layers, losses, optimizers, regularizers
+from ..core.configuration import arguments_taken
 from ..core.errors import InputError, PellucidError, ShapeError
 from ..core.expression import Expression
 from ..core.settings import nearest
@@ -54,7 +54,7 @@ def make(kinds: Mapping[str, Any], table: Mapping[str, Any], where: str, **given
     if kind not in kinds:
         raise InputError(f"{where}: there is no {kind!r}; {nearest(kind, kinds)}")
     cls = kinds[kind]
-    known = inspect.signature(cls).parameters
+    known = arguments_taken(cls).parameters
     for name in table:
         if name not in known and name != "kind":
             raise InputError(f"{where}: {kind} has no argument {name!r}; {nearest(name, known)}")
@@ -92,7 +92,7 @@ def optimizer(table: Any, where: str, steps: int) -> Any:
 
 
 def _schedule(table: dict[str, Any], where: str, steps: int) -> Any:
-    known = inspect.signature(SCHEDULES[table["kind"]]).parameters if table.get("kind") in SCHEDULES else {}
+    known = arguments_taken(SCHEDULES[table["kind"]]).parameters if table.get("kind") in SCHEDULES else {}
     return make(SCHEDULES, {"decay_steps": steps, **table} if "decay_steps" in known else table, where)
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .. import distributed
 from ..core.configuration import differences
 from ..core.errors import InputError
 from ..sweeps import Sweep
@@ -49,7 +50,8 @@ class Run(NamedTuple):
 def begin(document: Document, folder: Path, progress: Progress | None = None) -> Run:
     """Return the run of a document in a folder: a new one, or the one that is there, to go on with.
 
-    Everything is checked before anything is computed or written.
+    Everything is checked before anything is computed or written. Where several hosts were joined, all call this, each
+    with a folder of its own, and the first one's is the run's.
 
     Args:
         document: what is trained.
@@ -66,6 +68,7 @@ def begin(document: Document, folder: Path, progress: Progress | None = None) ->
     choices_of(document)
     existing = _existing(document, folder)
     run = prepared(document, progress)._replace(folder=folder)
+    distributed.compare({"data": run.parts.fingerprint, **_without_place(document.content)})
     if existing is not None:
         then = existing.content.get("run", {}).get("fingerprint")
         if then != run.parts.fingerprint:
@@ -114,6 +117,12 @@ def _existing(document: Document, folder: Path) -> Document | None:
     _check_unfinished(folder, found.content["training"], document.content["training"])
     _check_schedule(folder, plan(found), plan(document))
     return found
+
+
+def _without_place(content: dict[str, Any]) -> dict[str, Any]:
+    """Return what hosts have in common that train a document together: each may have the data elsewhere."""
+    data = {key: value for key, value in content["data"].items() if key != "path"}
+    return {"configuration": {**{k: v for k, v in content.items() if k != "run"}, "data": data}}
 
 
 def _without_length(content: dict[str, Any]) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def each(document: Document, choice: dict[str, Any]) -> Document:
     return with_settings(Document(document.name, document.text, alone), choice)
 
 
-def train_each(run: Run, model_of: Callable[[Document, Parts], Model]) -> Run:
+def train_each(run: Run, model_of: Callable[[Document, Parts], Model], **how: Any) -> Run:
     """Train the networks of a sweep side by side; return the run with the best of them, and what was found.
 
     The best has the smallest loss, on the validation data where there are any. The table is ``sweep.csv``.
@@ -64,6 +64,7 @@ def train_each(run: Run, model_of: Callable[[Document, Parts], Model]) -> Run:
     Args:
         run: begun, of a document with a section [sweep].
         model_of: makes the model of a document.
+        how: what computes it, as ``Model.fit`` takes it.
 
     Raises:
         PellucidError: no network could be trained, or the table cannot be written.
@@ -78,6 +79,7 @@ def train_each(run: Run, model_of: Callable[[Document, Parts], Model]) -> Run:
         batch_size=wanted.batch_size,
         validation_split=parts.validation,
         shuffle=wanted.shuffle,
+        **how,
     )
     best = found.best("val_loss" if parts.validation else "loss")
     for row, model in zip(found.rows, found.models, strict=True):

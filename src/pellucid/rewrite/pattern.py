@@ -212,7 +212,7 @@ def fitted(after: Any, before: Expression) -> Expression:
 
 
 OPEN, SAME, VALUE, CONSTANT = range(4)
-Step = tuple[int, int, Any]
+Instruction = tuple[int, int, Any]
 
 
 class _Matcher:
@@ -221,7 +221,7 @@ class _Matcher:
     def __init__(self, wildcards: tuple[str, ...], before: Build) -> None:
         self.wildcards = wildcards
         self.pattern: Term = before(*(Term(w) for w in wildcards))
-        self.programs: list[tuple[list[Step], list[int], list[int]]] | None = None
+        self.programs: list[tuple[list[Instruction], list[int], list[int]]] | None = None
 
     def may(self, operation: Operation, inputs: tuple[Operation, ...]) -> bool:
         if operation.name != self.pattern.name:
@@ -233,30 +233,30 @@ class _Matcher:
         """Yield what the wildcards met and the parts that were taken apart, for every way to match."""
         if self.programs is None:
             self.programs = [self._compiled(variant) for variant in _orders(self.pattern)]
-        for steps, opened, kept in self.programs:
-            registers = _run(steps, node)
+        for instructions, opened, kept in self.programs:
+            registers = _run(instructions, node)
             if registers is not None:
                 yield [registers[k] for k in kept], [registers[k] for k in opened]
 
-    def _compiled(self, pattern: Term) -> tuple[list[Step], list[int], list[int]]:
-        steps: list[Step] = []
+    def _compiled(self, pattern: Term) -> tuple[list[Instruction], list[int], list[int]]:
+        instructions: list[Instruction] = []
         opened: list[int] = []
         met: dict[str, int] = {}
         registers = [pattern]
         for k, term in enumerate(registers):  # it grows while it is walked
             if term.inputs:
-                steps.append((OPEN, k, term.name))
+                instructions.append((OPEN, k, term.name))
                 opened.append(k)
                 registers.extend(term.inputs)
             elif term.value is not None:
-                steps.append((VALUE, k, term.value))
+                instructions.append((VALUE, k, term.value))
             elif term.name in met:
-                steps.append((SAME, k, met[term.name]))
+                instructions.append((SAME, k, met[term.name]))
             else:
                 met[term.name] = k
                 if term.name.startswith("c"):
-                    steps.append((CONSTANT, k, None))
-        return steps, opened, [met[w] for w in self.wildcards]
+                    instructions.append((CONSTANT, k, None))
+        return instructions, opened, [met[w] for w in self.wildcards]
 
 
 def _may_be(term: Term, operation: Operation) -> bool:
@@ -277,9 +277,9 @@ def _orders(term: Term) -> list[Term]:
     return result
 
 
-def _run(steps: Sequence[Step], node: Expression) -> list[Expression] | None:
+def _run(instructions: Sequence[Instruction], node: Expression) -> list[Expression] | None:
     registers = [node]
-    for code, k, wanted in steps:
+    for code, k, wanted in instructions:
         met = registers[k]
         if code == OPEN:
             if met.operation.name != wanted:

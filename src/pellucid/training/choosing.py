@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from .. import distributed
 from ..backends.xla import library
 from ..compile import Backend, chosen_backend
 from ..core.expression import Expression
@@ -28,10 +29,12 @@ def asked_for(backend: str | Backend | None, devices: Any = None, precision: str
     """
     if isinstance(backend, Backend):
         return backend
-    numbers = devices if devices is None or is_whole(devices) else tuple(getattr(d, "number", d) for d in devices)
-    if backend is None and (devices is not None or precision is not None):
+    numbers = int(devices) if is_whole(devices) else devices
+    if hasattr(devices, "__iter__") and not isinstance(devices, str):
+        numbers = tuple(getattr(d, "number", d) for d in devices)
+    if backend is None and (devices is not None or precision == "bfloat16"):
         backend = XLA
-    if backend is None and os.environ.get("PELLUCID_BACKEND") is None:
+    if backend is None and os.environ.get("PELLUCID_BACKEND") is None and precision in (None, "float32"):
         return None
     chosen = chosen_backend(backend)._replace(devices=numbers, precision=precision)
     chosen.check()
@@ -46,6 +49,8 @@ def automatic(outputs: Expression, batch: int, verbose: int) -> Backend:
         batch: the rows of a step.
         verbose: whether it is said, in one line, where a GPU is taken.
     """
+    if distributed.hosts() > 1:
+        return Backend(XLA)  # which trains on the devices of all
     if not library.gpu_is_promised() or multiplications([outputs], batch) < WORTH:
         return Backend(NATIVE)
     name = library.gpu()
@@ -57,8 +62,15 @@ def automatic(outputs: Expression, batch: int, verbose: int) -> Backend:
 
 
 def judging(backend: str | Backend | None) -> str | Backend | None:
-    """Return the backend that evaluates and predicts beside one that trains: on one device of its own."""
-    return Backend(XLA, OWN, backend.precision) if isinstance(backend, Backend) and backend.name == XLA else backend
+    """Return the backend that evaluates and predicts: of XLA on one device, the first of those that train.
+
+    Of several hosts each does so by itself, on a device of its own, as the others may not have been asked to.
+    """
+    chosen = asked_for(backend)
+    if chosen is None or chosen.name != XLA:
+        return backend
+    numbers = chosen.devices
+    return chosen._replace(devices=numbers[:1] if isinstance(numbers, tuple) and distributed.hosts() == 1 else OWN)
 
 
 def multiplications(roots: Sequence[Expression], batch: int) -> int:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import distributed
 from ..core.errors import Interrupted, NotANumberError
 from ..core.interruption import Interruption
 from ..core.snapshot import snapshot
@@ -90,7 +91,8 @@ class Fitting(TrainingRun):
         if progress.step == 0 and self.each_epoch:
             self._begin_epoch()
         self._snapshot.take()
-        first, size, began = self._next, self._size(), time.perf_counter()
+        size = distributed.from_first(self._size)  # which depends on the clock
+        first, began = self._next, time.perf_counter()
         if progress.step == 0 and size <= self.length:
             self._shown = {}
         try:

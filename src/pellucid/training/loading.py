@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 
 from ..core.configuration import restore
+from ..layers.composed import Input
+from ..tensors import unpack_tensors
 from .model import Model
-from .reading import SavedModel, read, refusing, take_up
+from .reading import SavedModel, believed, read, refusing, take_up
 from .saving import layers_by_path
 
 
@@ -37,6 +39,27 @@ def load(path: str | os.PathLike[str]) -> Model:
     return model
 
 
+def unpack_state(model: Model, content: bytes, name: str) -> None:
+    """Give a model the state of another that was made in the same way, as ``packed_state`` returned it.
+
+    Args:
+        model: it is built, if the other was.
+        content: the state.
+        name: what it is called in errors.
+
+    Raises:
+        ModelFileError: if it is damaged, or the models differ: it says in what.
+    """
+    saved = believed(name, *unpack_tensors(content, name))
+    network = model.network
+    with refusing(name):
+        if saved.text["built"] and not network.built:
+            if not network.inputs:
+                network.inputs = [Input(shape, dtype, given) for shape, dtype, given in restore(saved.text["inputs"])]
+            network.build(seed=model.seed)
+    take_up(model, saved)
+
+
 def _made(saved: SavedModel) -> Model:
     """Return the model that a file describes, whose weights are not allocated yet."""
     found = restore(saved.part("model"), saved.arrays)
@@ -49,4 +72,4 @@ def _made(saved: SavedModel) -> Model:
     return model
 
 
-__all__ = ["load"]
+__all__ = ["load", "unpack_state"]

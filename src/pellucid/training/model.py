@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import losses, optimizers
+from .. import distributed, losses, optimizers
 from ..compile import Backend
 from ..core.errors import InputError
 from ..core.expression import Expression, Parameter
@@ -242,8 +242,8 @@ class Model:
             validation_data: ``(x, y)`` or ``(x, y, sample_weight)`` to measure after each epoch instead.
             callbacks: see ``pc.callbacks``.
             verbose: 1 shows the progress in a terminal or notebook, 2 prints a line an epoch, 0 is silent.
-            backend: see ``pc.function``. Unless told otherwise, a GPU if there is one and the network is large enough
-                to gain from it, which is then said in one line; else native code.
+            backend: see ``pc.function``. Unless told otherwise, a GPU if there is one, x is arrays and the network is
+                large enough to gain from it, which is then said in one line; else native code.
             devices: how many devices of XLA share each batch, or the numbers of those among ``pc.devices()``; each has
                 all weights. Of a backend that is not named it makes "xla".
             precision: "bfloat16" to multiply matrices in it, on XLA; weights stay what they are.
@@ -298,7 +298,7 @@ class Model:
             self.progress.epochs, self.progress.step, self.progress.sums = epoch, 0, {}
 
     def _watching(self, callbacks: Any, verbose: int, last: int, steps: int | None) -> list[Callback]:
-        watching = [*callbacks, *display(verbose, last, steps)]
+        watching = [*callbacks, *display(verbose if distributed.is_first() else 0, last, steps)]
         for callback in watching:
             if not isinstance(callback, Callback):
                 raise InputError(f"callbacks has {callback!r}, which is no pc.callbacks.Callback")
@@ -314,11 +314,20 @@ class Model:
         return self._examples(*given)
 
     def _validation(self, held: Examples | None, backend: Backend | None) -> Any:
-        return None if held is None else self._judging(held, None, judging(backend))
+        return None if held is None else self._judging(held, None, backend)
 
-    def train_on_batch(self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None) -> dict[str, Any]:
-        """Do one step on these examples; return its loss and metrics, as they were before it."""
-        _, program, once = self.training_step(examples := self._examples(x, y, sample_weight, class_weight))
+    def train_on_batch(
+        self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, *, backend: str | None = None
+    ) -> dict[str, Any]:
+        """Do one step on these examples; return its loss and metrics, as they were before it.
+
+        Args:
+            x, y, sample_weight, class_weight, backend: as in ``fit``; native code, unless told otherwise.
+
+        Raises:
+            InputError, DtypeError, NotANumberError, EmptyBatchError: what is wrong with the data, and where.
+        """
+        _, program, once = self.training_step(examples := self._examples(x, y, sample_weight, class_weight), backend)
         once.state.step = self.progress.steps
         sums = once(*examples.arrays)
         self.progress.steps += 1
@@ -333,7 +342,7 @@ class Model:
         batch_size: int | None = None,
         *,
         sample_weight: Any = None,
-        backend: str | None = None,
+        backend: str | Backend | None = None,
         rows: Any = None,
     ) -> dict[str, Any]:
         """Return the mean loss and the metrics over examples, as a dict.
@@ -341,7 +350,17 @@ class Model:
         Args:
             x, y, sample_weight, rows: as in ``fit``.
             batch_size: examples at a time, which changes memory and speed but not the result.
+            backend: see ``pc.function``.
+
+        Raises:
+            InputError, DtypeError, EmptyBatchError: what is wrong with the data, and where.
+
+        >>> import pellucid as pc
+        >>> network = pc.Sequential(pc.layers.Dense(1, kernel_initializer="ones"))
+        >>> pc.Model(network, loss="mse", metrics="mae").evaluate([[1.0], [3.0]], [0.0, 1.0])
+        {'loss': 2.5, 'mae': 1.5}
         """
+        check_whole("evaluate", "batch_size", batch_size, or_none=True)
         return self._judging(self._examples(x, y, sample_weight, rows=rows, finite=False), batch_size, backend)()
 
     def _judging(
@@ -349,7 +368,7 @@ class Model:
     ) -> Callable[[], dict[str, Any]]:
         """Return what measures examples, which are checked here once."""
         key, program = self._program(examples.inputs, examples.labels, examples.weights is not None)
-        once = self._function("evaluate", program, key, backend)
+        once = self._function("evaluate", program, key, judging(backend))
         size = batch_size or _evaluated_rows(examples.count)
         prepared = once.minibatches(size, shuffle=False).on(*examples.arrays, rows=examples.rows)
 
@@ -365,10 +384,25 @@ class Model:
         Args:
             x: as in ``fit``.
             batch_size: examples at a time, which changes memory and speed but not the result.
+            backend: see ``pc.function``.
+
+        Returns:
+            An array with a row for each example, of the shape that the network has for one.
+
+        Raises:
+            InputError, DtypeError, EmptyBatchError: what is wrong with the data, and where.
+
+        >>> import pellucid as pc
+        >>> network = pc.Sequential(pc.layers.Dense(2, kernel_initializer="zeros"))
+        >>> pc.Model(network, loss="cross_entropy").predict([[1.0], [2.0], [3.0]])
+        array([[0.5, 0.5],
+               [0.5, 0.5],
+               [0.5, 0.5]], dtype=float32)
         """
+        check_whole("predict", "batch_size", batch_size, or_none=True)
         inputs = input_arrays(x, self._names())
         key, program = self._program(inputs, None, False)
-        once = self._function("predict", program, key, backend)
+        once = self._function("predict", program, key, judging(backend))
         size = batch_size or _evaluated_rows(len(inputs[0]))
         found: Array = once.minibatches(size, shuffle=False)(*inputs)
         return found

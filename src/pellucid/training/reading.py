@@ -70,24 +70,30 @@ def read(path: str | os.PathLike[str]) -> SavedModel:
     Raises:
         ModelFileError: if it is no model's, or damaged.
     """
-    tensors, texts = read_tensors(path)
+    return believed(str(path), *read_tensors(path))
+
+
+def believed(path: str, tensors: dict[str, Array], texts: dict[str, str]) -> SavedModel:
+    """Return what the arrays and texts of a file hold.
+
+    Raises:
+        ModelFileError: if they are no model's.
+    """
     if KEY not in texts:
-        refuse(
-            str(path), "holds arrays and no model", "weights alone are read by model.load_weights, into a model like it"
-        )
+        refuse(path, "holds arrays and no model", "weights alone are read by model.load_weights, into a model like it")
     try:
         text = json.loads(texts[KEY], parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
-        refuse(str(path), f"says of its model what is no JSON ({str(error)[:100]})")
+        refuse(path, f"says of its model what is no JSON ({str(error)[:100]})")
     if not isinstance(text, dict) or type(text.get("format")) is not int:
-        refuse(str(path), "does not say the number of its format")
+        refuse(path, "does not say the number of its format")
     if text["format"] != FORMAT:
         refuse(
-            str(path),
+            path,
             f"is of format {text['format']}, written by Pellucid {text.get('version')}, and format {FORMAT} is read",
             "use a later version",
         )
-    return SavedModel(str(path), tensors, text)
+    return SavedModel(path, tensors, text)
 
 
 def take_up(model: Model, saved: SavedModel) -> None:
@@ -172,4 +178,4 @@ def refuse(path: str, what: str, cure: str = "it is damaged, or was not written 
     raise ModelFileError(f"{path}: {what}; {cure}")
 
 
-__all__ = ["SavedModel", "read", "refuse", "refusing", "take_up"]
+__all__ = ["SavedModel", "believed", "read", "refuse", "refusing", "take_up"]

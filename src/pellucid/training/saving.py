@@ -25,7 +25,7 @@ from ..core.errors import InputError
 from ..core.expression import is_expression, storage_of
 from ..core.version import __version__
 from ..layers.layer import Layer
-from ..tensors import write_tensors
+from ..tensors import pack_tensors, write_tensors
 
 if TYPE_CHECKING:
     from .model import Model
@@ -55,6 +55,24 @@ def content(model: Model, run: Mapping[str, Any] | None = None) -> Content:
         run: what is kept beside the model of a training run that is going on.
     """
     arrays: list[Array] = []
+    return _content(model, {"model": configuration(model, arrays)}, arrays, run)
+
+
+def packed_state(model: Model) -> bytes:
+    """Return what training changed in a model, as a file's content, for a model that is made in the same way.
+
+    It says nothing of what the model is made of, so that layers and functions need not be registered.
+    """
+    inputs = [[x.shape[1:], x.dtype, str(x)] for x in model.network.inputs]
+    return pack_tensors(*_content(model, {"built": model.network.built, "inputs": describe(inputs)}, [], None))
+
+
+def _content(model: Model, parts: Mapping[str, Any], arrays: list[Array], run: Mapping[str, Any] | None) -> Content:
+    """Return the state of a model and of its training, beside some parts of the text.
+
+    Args:
+        arrays: those that are part of the parts, to which others are appended.
+    """
     tensors = {PARAMETERS + path: storage_of(p).array for path, p in model.network.parameters.items()}
     tensors |= {OPTIMIZER + name: storage_of(p).array for name, p in model.rule.state.items()}
     if model.rate is not None:
@@ -67,7 +85,7 @@ def content(model: Model, run: Mapping[str, Any] | None = None) -> Content:
     text = {
         "format": FORMAT,
         "version": __version__,
-        "model": configuration(model, arrays),
+        **parts,
         "optimizer names": known,
         "optimizer state": list(model.rule.state),
         "progress": describe({key: getattr(model.progress, key) for key in ("epochs", "steps", "step", "data")}),
@@ -135,5 +153,6 @@ __all__ = [
     "configuration",
     "content",
     "layers_by_path",
+    "packed_state",
     "save",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import distributed
 from ..compile import Backend
 from ..core.errors import EmptyBatchError, InputError
 from ..core.interruption import Interruption
@@ -110,9 +111,13 @@ class StreamFitting(TrainingRun):
         loss = self._do(examples)
         self._kept.append(examples)
         self._held += sum(array.nbytes for array in examples.arrays)
-        is_long = self._held > KEPT_BYTES or time.perf_counter() - self._since > KEPT_SECONDS
+        is_long = self._held > KEPT_BYTES or self._kept_for_long()
         if is_long or not np.isfinite(loss):
             self._settle()
+
+    def _kept_for_long(self) -> bool:
+        """Whether the oldest kept batch is some time old; several hosts, whose clocks differ, go by bytes alone."""
+        return distributed.hosts() == 1 and time.perf_counter() - self._since > KEPT_SECONDS
 
     def _prepare(self, examples: Examples) -> None:
         """Make the program for batches of a kind, that of the first; check that the others are of it too."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from .. import distributed
 from ..core.arguments import first_not_finite
 from ..core.dtypes import is_float
 from ..core.expression import Parameter, storage_of
@@ -54,13 +55,23 @@ class TrainingRun:
             for callback in self.callbacks:
                 callback.on_train_begin()
                 begun.append(callback)
-            while self.model.progress.epochs < self.last and not self.model.stop_training:
-                self._block()
+            with distributed.watched(self._where):
+                while self.model.progress.epochs < self.last and not self.model.stop_training:
+                    self._block()
+                    distributed.check()
             self.finished = True
         finally:
             for callback in begun:
                 callback.on_train_end()
+            for callback in self.callbacks:
+                if callback.run is self:
+                    del callback.run  # or one that is kept would keep the data too, and their copy on a device
         return self.model.history
+
+    def _where(self) -> str:
+        """Return where the training is, for a message."""
+        progress = self.model.progress
+        return f" after step {progress.steps} of the training, in epoch {progress.epochs}"
 
     def _begin(self) -> None:
         """Note where the model's progress is, which may be that of a run that was taken up."""
@@ -81,7 +92,8 @@ class TrainingRun:
         watching = [callback for callback in self.callbacks if not callback.rank]
         try:
             if self.validate is not None:
-                logs |= {f"val_{key}": value for key, value in self.validate().items()}
+                # One host measures for all, so that whatever is decided by these figures is decided alike.
+                logs |= {f"val_{key}": value for key, value in distributed.from_first(self.validate).items()}
             for callback in watching:
                 callback.on_epoch_end(epoch, logs)
         finally:  # the epoch was done, even where a callback raises an error

@@ -6,7 +6,9 @@ import sys
 from collections.abc import Callable, Iterator
 
 from ..backends.native.program import NativeStep
-from ..compile import Compilation
+from ..backends.xla.executable import XlaStep
+from ..backends.xla.executable import compile_step as compile_for_xla
+from ..compile import Compilation, chosen_backend
 from ..compiled import CompiledFunction
 from ..core.errors import PellucidError
 from ..core.expression import Expression
@@ -17,6 +19,7 @@ from ..schedule.text import program_text
 from ..step import Step
 
 LONGEST_SHOWN = 40
+NATIVE, XLA = ("schedule", "llvm", "assembly"), ("hlo",)
 
 
 def show(subject: CompiledFunction | Expression, stage: str | None = None) -> None:
@@ -24,8 +27,8 @@ def show(subject: CompiledFunction | Expression, stage: str | None = None) -> No
 
     Args:
         subject: a function, or an expression (of which there are the formula and the graph).
-        stage: one of ``formula``, ``graph``, ``gradient``, ``rewrites``, ``schedule``, ``llvm``, ``assembly``; by
-            default all of them, the long ones cut short.
+        stage: one of ``formula``, ``graph``, ``gradient``, ``rewrites``, ``schedule``, ``llvm``, ``assembly``, or
+            ``hlo``, which is what XLA makes of it; by default all that its backend takes, the long ones cut short.
 
     A function that was not called yet is compiled with 32 for each named size.
 
@@ -49,13 +52,16 @@ def show(subject: CompiledFunction | Expression, stage: str | None = None) -> No
 
 
 def stages(subject: CompiledFunction | Expression) -> tuple[str, ...]:
-    """Return the stages there are of a function or an expression."""
-    return tuple(STAGES) if isinstance(subject, CompiledFunction) else ("formula", "graph")
+    """Return the stages that a function or an expression goes through."""
+    if not isinstance(subject, CompiledFunction):
+        return "formula", "graph"
+    left_out = NATIVE if chosen_backend(subject.backend).name == "xla" else XLA
+    return tuple(stage for stage in STAGES if stage not in left_out)
 
 
 def stage_text(subject: CompiledFunction | Expression, stage: str) -> str:
     """Return one stage as text; see ``show``."""
-    if stage not in stages(subject):
+    if stage not in (STAGES if isinstance(subject, CompiledFunction) else stages(subject)):
         raise PellucidError(f"there is no stage {stage!r}; choose one of {', '.join(stages(subject))}")
     if isinstance(subject, Expression):
         return str(subject) + "\n" if stage == "formula" else _graph([subject])
@@ -108,6 +114,12 @@ def _native(compilation: Compilation) -> NativeStep:
     return compilation.executable if isinstance(compilation.executable, NativeStep) else NativeStep(step)
 
 
+def _xla(compilation: Compilation) -> XlaStep:
+    """Return the step on XLA: the one that runs, or what it would be on one device."""
+    executable = compilation.executable
+    return executable if isinstance(executable, XlaStep) else compile_for_xla(compilation.rewritten)
+
+
 STAGES: dict[str, Callable[[Compilation], str]] = {
     "formula": _formula,
     "graph": lambda c: _graph(c.written.roots),
@@ -116,4 +128,5 @@ STAGES: dict[str, Callable[[Compilation], str]] = {
     "schedule": lambda c: program_text(_native(c).program),
     "llvm": lambda c: _native(c).text,
     "assembly": lambda c: _native(c).assembly(),
+    "hlo": lambda c: _xla(c).text(),
 }

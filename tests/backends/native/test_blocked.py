@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import pellucid as pc
 from backends.native.blocks import MACHINES, check_sums, contractions, lower_thresholds, normal, program_of, use
+from draws import draws
 from operations.geometry import Geometry, geometries
 from pellucid.backends.native import blocking
 from pellucid.backends.native.blocking import Blocking
@@ -20,8 +21,8 @@ from pellucid.backends.reference import evaluate
 from pellucid.schedule.loops import Contraction
 
 SIZES = st.integers(1, 40) | st.sampled_from([47, 48, 49, 64, 97, 100])
-EXAMPLES = settings(max_examples=12)
-FEW = settings(max_examples=6)
+EXAMPLES = draws(12)
+FEW = draws(6)
 
 
 @pytest.fixture(params=MACHINES)

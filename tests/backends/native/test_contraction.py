@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import pellucid as pc
 from backends.native.kernels import TARGETS, available
+from draws import draws
 from pellucid.schedule.text import program_text
 
 SIZES = st.integers(1, 70) | st.sampled_from([16, 32, 48, 64, 100, 129])
@@ -38,7 +39,7 @@ def test_products_agree_with_numpy(target, dtype, monkeypatch):
     if available(monkeypatch, target) is None:
         pytest.skip(f"this machine has no {target}")
 
-    @settings(max_examples=40)
+    @draws(40)
     @given(m=SIZES, k=SIZES, n=SIZES, left=st.booleans(), right=st.booleans())
     def agree(m, k, n, left, right):
         found, expected, magnitude = product(m, k, n, left, right, dtype)
@@ -60,7 +61,7 @@ def test_products_read_the_rows_that_data_picks_where_they_lie(target, monkeypat
     if available(monkeypatch, target) is None:
         pytest.skip(f"this machine has no {target}")
 
-    @settings(max_examples=30)
+    @draws(30)
     @given(
         rows=SIZES, picks=SIZES, k=SIZES, n=SIZES, way=st.sampled_from(["left", "left turned", "right", "right turned"])
     )

@@ -9,7 +9,7 @@ import pellucid as pc
 from backends.native.blocks import contractions, lower_thresholds, program_of
 from backends.native.images import MNIST, SMALL, Images, data, training
 
-THREADS = (1, 2, 3, 4, 7)
+THREADS = (1, 2, 3, 7)
 CACHES = ("16K,128K,1M", "48K,2M,64M")
 
 

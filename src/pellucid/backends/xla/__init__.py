@@ -8,5 +8,6 @@ attention.py    attention
 products.py     products of stacks of matrices as single ones
 lower.py        expressions to JAX, node by node
 picking.py      rows of a batch picked by the host, where arrays are larger than a device or spread over hosts
-program.py      one step, or many in a loop; donated parameters; what a call does
+program.py      one step, or many in a loop: how it is traced, compiled and run
+executable.py   what a call runs; parameters, which stay on the device between calls
 """

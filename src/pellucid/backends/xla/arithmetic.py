@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ...operations.arrays import Array, ArrayArithmetic
 from .library import jax
 
@@ -14,6 +16,10 @@ class TracedArithmetic(ArrayArithmetic):
 
     def __init__(self) -> None:
         super().__init__(jax().numpy)
+
+    def constant_of(self, number: Any, dtype: str) -> Array:
+        """Return a number as a scalar of a dtype, which XLA writes into its code."""
+        return self.xp.asarray(np.asarray(number).astype(dtype))
 
     def repeat_while(self, condition: Callable[[Array], Array], step: Callable[[Array], Array], value: Array) -> Array:
         """Replace each element by its step while its condition holds."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...operations.fused_attention import array_scores
+from ...core.expression import Expression
+from ...operations.fused_attention import array_scores, attention_logsumexp
 
 
 def weights(numpy: Any, query: Any, key: Any, mask: tuple[Any, ...], causal: bool) -> Any:
@@ -25,10 +26,17 @@ def attention(numpy: Any, query: Any, key: Any, value: Any, *mask: Any, causal: 
     return numpy.matmul(weights(numpy, query, key, mask, causal), value)
 
 
+def is_of_its_own_softmax(gradient: Expression) -> bool:
+    """Whether the logarithms of sums that a derivative is given are those of its own scores."""
+    query, key, _, _, _, level, *mask = gradient.inputs
+    is_level = level.operation is attention_logsumexp and level.inputs == (query, key, *mask)
+    return is_level and level.attribute("causal") == gradient.attribute("causal")
+
+
 def attention_gradient(
     numpy: Any, query: Any, key: Any, value: Any, g: Any, output: Any, level: Any, *mask: Any, causal: bool, of: str
 ) -> Any:
-    """Return one of its derivatives. XLA sees that the weights are those of the output."""
+    """Return one of its derivatives, of its own softmax; XLA sees that the weights are those of the output."""
     shares = weights(numpy, query, key, mask, causal)
     if of == "value":
         return numpy.matmul(numpy.swapaxes(shares, -1, -2), g)
@@ -37,4 +45,4 @@ def attention_gradient(
     return numpy.matmul(slope, key) if of == "query" else numpy.matmul(numpy.swapaxes(slope, -1, -2), query)
 
 
-__all__ = ["attention", "attention_gradient"]
+__all__ = ["attention", "attention_gradient", "is_of_its_own_softmax"]

@@ -38,9 +38,14 @@ def precise() -> Any:
     return jax().enable_x64(True)
 
 
+def is_there() -> bool:
+    """Whether JAX is installed; it is not loaded."""
+    return importlib.util.find_spec("jax") is not None
+
+
 def gpu_is_promised() -> bool:
     """Whether a build of JAX for GPUs is installed, which says nothing of whether there is one; JAX is not loaded."""
-    return importlib.util.find_spec("jax") is not None and any(map(importlib.util.find_spec, GPU_PLUGINS))
+    return is_there() and any(map(importlib.util.find_spec, GPU_PLUGINS))
 
 
 def gpu() -> str | None:
@@ -59,4 +64,4 @@ def gpu() -> str | None:
 
 NO_GPU = "a build of JAX for GPUs is installed, and it finds no GPU"
 
-__all__ = ["INSTALL", "NO_GPU", "gpu", "gpu_is_promised", "jax", "precise"]
+__all__ = ["INSTALL", "NO_GPU", "gpu", "gpu_is_promised", "is_there", "jax", "precise"]

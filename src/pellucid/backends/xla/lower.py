@@ -9,6 +9,8 @@ from typing import Any
 from ...core.errors import InternalError
 from ...core.expression import Expression
 from ...core.traversal import topological
+from ...operations.exponential import pow as power
+from ...operations.fused_attention import attention_gradient
 from ...operations.pooling import max_pool_gradient
 from ...operations.recurrence import NOTHING, is_recurrence, loop_key, loop_of, scopes
 from . import attention, windows
@@ -68,7 +70,7 @@ class Lowering:
         result = product(self.numpy, current, done)
         if result is None:
             operands = [done[i] for i in current.inputs]
-            meaning = MEANINGS.get(current.operation.name, current.operation.array)
+            meaning = _meaning(current)
             result = self.numpy.asarray(meaning(self.numpy, *operands, **dict(current.attributes)))
         if result.dtype.name != current.dtype or result.shape != current.shape:
             raise InternalError(
@@ -130,6 +132,14 @@ def _max_pool_gradient(numpy: Any, x: Any, g: Any, **options: Any) -> Any:
     return max_pool_gradient.array(numpy, x, g, **options)
 
 
+def _pow(numpy: Any, x: Any, y: Any) -> Any:
+    """Whole numbers wrap, which those of JAX do for small powers alone."""
+    if numpy.issubdtype(x.dtype, numpy.floating):
+        return power.array(numpy, x, y)
+    assert power.scalar is not None
+    return power.scalar(TracedArithmetic(), x, y)
+
+
 # What XLA has a better word for than the operation's own meaning, which is made of slices.
 MEANINGS: dict[str, Callable[..., Any]] = {
     "attention": attention.attention,
@@ -138,6 +148,15 @@ MEANINGS: dict[str, Callable[..., Any]] = {
     "convolution_weight_gradient": windows.convolution_weight_gradient,
     "max_pool": windows.max_pool,
     "max_pool_gradient": _max_pool_gradient,
+    "pow": _pow,
 }
+
+
+def _meaning(current: Expression) -> Callable[..., Any]:
+    """Return what computes a node from the values of its inputs."""
+    if current.operation is attention_gradient and not attention.is_of_its_own_softmax(current):
+        return attention_gradient.array
+    return MEANINGS.get(current.operation.name, current.operation.array)
+
 
 __all__ = ["Lowering", "drawn"]

@@ -112,7 +112,7 @@ class Placement:
         return np.asarray(value.addressable_data(0) if self.is_spread else value)
 
 
-def placed(wanted: int | Sequence[int] | str | None) -> Placement:
+def placed(wanted: Any) -> Placement:
     """Return the placement on some devices.
 
     Args:
@@ -127,7 +127,8 @@ def placed(wanted: int | Sequence[int] | str | None) -> Placement:
     found = jax().devices()
     if wanted is None:
         return Placement(found if jax().process_count() > 1 else found[:1])
-    numbers: list[Any] = list(range(wanted) if isinstance(wanted, int) else wanted)
+    many: Any = range(min(int(wanted), len(found) + 1)) if is_whole(wanted) else wanted
+    numbers: list[Any] = list(many) if hasattr(many, "__iter__") else []
     if not numbers or not all(is_whole(n) and 0 <= n < len(found) for n in numbers) or len({*numbers}) < len(numbers):
         raise InputError(
             f"devices is how many to use, or the numbers of some of them, not {wanted!r}; XLA sees {len(found)}"
@@ -136,4 +137,18 @@ def placed(wanted: int | Sequence[int] | str | None) -> Placement:
     return Placement([found[n] for n in numbers])
 
 
-__all__ = ["Device", "Placement", "devices", "memory_of", "placed"]
+def check_shared_out(rows: int, devices: int) -> None:
+    """Check that each device gets the same number of a batch's rows.
+
+    Raises:
+        InputError: they do not; it says which numbers of rows are near.
+    """
+    if rows % devices:
+        more = -(-rows // devices) * devices
+        raise InputError(
+            f"a batch of {rows} rows cannot be shared out evenly among {devices} devices; a batch_size of"
+            f" {more - devices or more} or {more} can"
+        )
+
+
+__all__ = ["Device", "Placement", "check_shared_out", "devices", "memory_of", "placed"]

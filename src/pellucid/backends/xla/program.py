@@ -1,29 +1,24 @@
-"""A step as one XLA program: once, or many times in a loop; its parameters stay on the device between calls.
-
-Parameters that a step updates are *donated*: XLA may write their new values where the old ones were. Between calls
-they stay on the devices, and come home when something on the host reads them (``Storage.lend``).
-"""
+"""A step as one XLA program: once, or many times in a loop; how it is traced, compiled and run."""
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ...core.errors import InputError, MemoryNeededError
-from ...core.expression import Expression, Parameter, storage_of
+from ...core.errors import MemoryNeededError
+from ...core.expression import Expression
 from ...core.memory import bytes_of, show_bytes
 from ...core.traversal import topological
 from ...operations.batching import batch_indices
 from ...operations.recurrence import is_recurrence, loop_key, loop_of
 from ...step import Call, Step
-from .library import jax, precise
+from .library import jax
 from .lower import Lowering, drawn
-from .picking import Picking, are_mapped, picking
-from .placement import Placement, memory_of, placed
+from .picking import Picking, picking
+from .placement import Placement, check_shared_out, memory_of
 
 MOST_ROOM = 2**22  # bytes of outputs that one dispatch of a loop may return
 MOST_STEPS = 4096  # in one dispatch of a loop
@@ -31,67 +26,6 @@ SMALL = 1 << 26  # multiplications in a step from which a CPU is busy with it, a
 TINY = 1 << 15  # multiplications in a step below which calling a library for them takes longer than they do
 LIBRARY = "xla_cpu_experimental_ynn_fusion_type"
 WORD = 0xFFFFFFFF
-
-
-class XlaStep:
-    """A step compiled by XLA when it first runs.
-
-    Args:
-        step: the step.
-        placement: the devices.
-        rows: the numbers of its inputs whose first axis is that of a batch's rows.
-        precision: "bfloat16" multiplies matrices in it; None in their own dtypes.
-    """
-
-    def __init__(self, step: Step, placement: Placement, rows: Sequence[int], precision: str | None) -> None:
-        self.step, self.placement, self.precision = step, placement, precision
-        self.rows = frozenset(rows)
-        self.parameters = step.parameters
-        self.storages = [storage_of(p) for p in self.parameters]
-        self.programs: dict[bool, Program] = {}
-
-    def on_parameters(self, parameters: Mapping[Parameter, Parameter]) -> XlaStep:
-        """Return the same programs on other parameters, which stand in for its own."""
-        made = copy.copy(self)
-        made.storages = [storage_of(parameters[p]) for p in self.parameters]
-        return made
-
-    @property
-    def arena_bytes(self) -> int:
-        """How much memory of the host a call takes beside its outputs; what XLA takes lies on the device."""
-        return 0
-
-    def run(self, call: Call, first: int, count: int) -> None:
-        """Run some steps of a call."""
-        with precise():
-            picks = self.placement.is_spread or are_mapped(call.inputs)
-            if picks not in self.programs:
-                self.programs[picks] = Program(self.step, self.placement, self.rows, self.precision, picks)
-            program = self.programs[picks]
-            state = [self._placed(k, k in program.updated) for k in range(len(self.storages))]
-            try:
-                state = program.run(call, state, first, count)
-            except jax().errors.JaxRuntimeError as error:
-                self._keep_what_is_left(program)
-                raise program.explained(error) from error
-            except BaseException:
-                self._keep_what_is_left(program)
-                raise
-            for k in program.updated:
-                self.storages[k].lend(state[k], self.placement.fetch)
-
-    def _placed(self, k: int, donated: bool) -> Any:
-        storage = self.storages[k]
-        if storage.lent is not None and storage.lent.sharding == self.placement.whole:
-            return storage.lent
-        return self.placement.put(storage.array, self.placement.whole, copied=donated)
-
-    def _keep_what_is_left(self, program: Program) -> None:
-        """Forget values that were donated and are lost; what the host had before is there still."""
-        for k in program.updated:
-            lent = self.storages[k].lent
-            if lent is not None and lent.is_deleted():
-                self.storages[k].forget()
 
 
 class Program:
@@ -115,21 +49,13 @@ class Program:
         self.traced, self.parameters = made, parameters
         first: Any = next((step.inputs[k].shape[0] for k in sorted(rows)), 0)
         self.batch: int = step.batches.rows or first
-        self._check_batch()
+        if not step.batches.first_row:  # a short last batch may be computed whole by each device
+            check_shared_out(step.batches.rows, placement.count)
         self.loops = self._is_loop()
         picks_rows = (node for node in topological(made.roots) if node.operation is batch_indices)
         self.shuffles = [node for node in picks_rows if self.loops and node.attribute("shuffle")]
         self._order_shape = (step.batches.count * step.batches.rows,)
         self._compiled: Any = None
-
-    def _check_batch(self) -> None:
-        batches, count = self.step.batches, self.placement.count
-        if batches.rows and batches.rows % count and not batches.first_row:
-            more = -(-batches.rows // count) * count
-            raise InputError(
-                f"a batch of {batches.rows} rows cannot be shared out evenly among {count} devices; a batch_size of"
-                f" {more - count or more} or {more} can"
-            )
 
     def _is_loop(self) -> bool:
         """Whether many steps go into one dispatch.
@@ -168,6 +94,7 @@ class Program:
             elif node.operation is batch_indices:
                 epoch, start = batch // batches.count, batches.first_row + batch % batches.count * batches.rows
                 found = drawn(node, seeds[1], epoch.astype("uint32"), start.astype("uint32"))
+                found = self._constrained(found, self.placement.whole)  # or devices would agree on when to walk on
             else:
                 found = drawn(node, seeds[0], (step + batches.step(batch)).astype("uint32"))
                 found = jax().lax.optimization_barrier(found)  # or what reads it would each draw it again
@@ -182,7 +109,10 @@ class Program:
         """Return a draw of which each device computes its own rows."""
         if self.placement.count == 1 or not value.ndim or value.shape[0] != self.batch:
             return value
-        return jax().lax.with_sharding_constraint(value, self.placement.of_rows(self.batch))
+        return self._constrained(value, self.placement.of_rows(self.batch))
+
+    def _constrained(self, value: Any, sharding: Any) -> Any:
+        return value if self.placement.count == 1 else jax().lax.with_sharding_constraint(value, sharding)
 
     def many(self, kept: Any, read: Any, inputs: Any, seeds: Any, step: Any, batch: Any, count: Any, known: Any) -> Any:
         """Return the outputs of some steps, in rooms for as many as there may be, and what is kept for the next ones.
@@ -270,6 +200,29 @@ class Program:
         made = self.many if self.loops else self.once
         return jax().jit(made, donate_argnums=0, out_shardings=whole).lower(*arguments)
 
+    def text(self) -> str:
+        """Return the optimised HLO."""
+        if self._compiled is None:
+            self._compiled = self._compile(self._shapes())
+        return str(self._compiled.as_text())
+
+    def _shapes(self) -> Any:
+        """Return shapes and dtypes of what one call takes, in place of arrays."""
+        placement, whole, numpy = self.placement, self.placement.whole, jax().numpy
+
+        def like(node: Expression, sharding: Any) -> Any:
+            return jax().ShapeDtypeStruct(node.shape, node.dtype, sharding=sharding)
+
+        parameters = [tuple(like(self.parameters[k], whole) for k in numbers) for numbers in (self.updated, self.read)]
+        shared = [placement.of_rows(self.batch) if k in self.rows else whole for k in range(len(self.traced.inputs))]
+        inputs = tuple(map(like, self.traced.inputs, shared))
+        seeds, number = (numpy.uint32(0), numpy.uint32(0)), numpy.int64(0)
+        if not self.loops:
+            return (*parameters, inputs, seeds, number, number)
+        order = jax().ShapeDtypeStruct(self._order_shape, "int32", sharding=whole)
+        kept = (parameters[0], tuple(order for _ in self.shuffles))
+        return (kept, parameters[1], inputs, seeds, *[number] * 4)
+
     def _compile(self, arguments: Any) -> Any:
         compiled = _compiled(self.lowered(arguments), self._options())
         limit = min((m for m in map(memory_of, self.placement.devices) if m), default=None)
@@ -296,14 +249,17 @@ class Program:
             f" {show_bytes(limit)} are there; {advice}"
         )
 
-    def explained(self, error: BaseException) -> BaseException:
-        """Return what an error of XLA means."""
+    def explained(self, error: BaseException, left: str) -> BaseException:
+        """Return what an error of XLA means, and what is left of the parameters' values."""
         if "RESOURCE_EXHAUSTED" not in str(error):
+            if left:
+                error.add_note(left)
             return error
-        half = max(self.batch // 2 // self.placement.count * self.placement.count, 1)
+        half = self.batch // 2 // self.placement.count * self.placement.count
+        where, cure = (f" on {self.batch} rows", f"batches of {half} rows, or ") if half else ("", "")
         return MemoryNeededError(
-            f"a device ran out of memory in a step on {self.batch} rows; try batches of {half} rows, or fewer networks"
-            " at once on the device"
+            f"a device ran out of memory in a step{where}; try {cure}fewer networks at once on the device"
+            + (left and f"; {left}")
         )
 
     def _inputs(self, call: Call, batch: int) -> tuple[Any, ...]:
@@ -319,12 +275,13 @@ class Program:
         return (*kept, *picked)
 
     def _kept(self, call: Call, k: int) -> Any:
-        array, kept = call.inputs[k], call.memory.setdefault("on devices", {})
-        key = (k, self.placement)
-        if key not in kept or kept[key][0] is not array:
-            sharding = self.placement.of_rows(len(array)) if k in self.rows else self.placement.whole
-            kept[key] = array, self.placement.put(array, sharding)
-        return kept[key][1]
+        array = call.inputs[k]
+        sharding = self.placement.of_rows(len(array)) if k in self.rows else self.placement.whole
+        kept, value = call.placed.get((k, sharding), (None, None))
+        if kept is not array:
+            value = self.placement.put(array, sharding)
+            call.placed[k, sharding] = array, value
+        return value
 
 
 def _compiled(lowered: Any, options: dict[str, str]) -> Any:
@@ -355,11 +312,4 @@ def _multiplications(node: Expression) -> int:
     return 0 if node.operation.kind == "source" else math.prod(shape) * int(shared)
 
 
-def compile_step(
-    step: Step, rows: Sequence[int] = (), devices: int | Sequence[int] | str | None = None, precision: str | None = None
-) -> XlaStep:
-    """Return a step to be run by XLA; see ``XlaStep`` and ``placement.placed``."""
-    return XlaStep(step, placed(devices), rows, precision)
-
-
-__all__ = ["XlaStep", "compile_step"]
+__all__ = ["Program"]

@@ -16,7 +16,7 @@ class Callback:
 
     Attributes:
         model: the model that is trained, from ``on_train_begin`` on.
-        run: the run, from ``resume`` on.
+        run: the run, from ``resume`` to ``on_train_end``.
         every: if above 0, ``on_steps`` is called each so many steps.
         uses_model: whether it looks at the model, or changes it, when an epoch begins or ends: its weights, its
             learning rate. If no callback does, many short epochs run in one native call, and their callbacks come

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ... import distributed
 from ...core.errors import InputError
 from ...core.settings import is_whole
 from ..reading import SavedModel, read, refuse, refusing, take_up
@@ -97,6 +98,8 @@ class ModelCheckpoint(Monitor):
     def _save(self, epoch: int, logs: Logs) -> None:
         if self.save_best_only and not self.improves(self.value(logs)):
             return
+        if not distributed.is_first():
+            return
         path = self._path(epoch, logs)
         self._writer.write(path, weights(self.model.network) if self.save_weights_only else content(self.model))
 
@@ -124,6 +127,8 @@ class BackupAndRestore(Callback):
         save_freq: "epoch" to write it after each epoch, or a number of steps.
         delete_checkpoint: whether to remove the file when the run has come to its end. Otherwise a script that is run
             once more does not train again, but has the model as it ended.
+
+    Of several hosts, the first alone has the file, and sends it to the others when they begin.
 
     The state is copied, and written by a thread of its own while training goes on. Where writing takes longer than
     ``save_freq``, a backup is left out.
@@ -160,9 +165,10 @@ class BackupAndRestore(Callback):
                 "BackupAndRestore needs data as arrays, whose rows it can go on from; save the model with"
                 " ModelCheckpoint where they come from an iterator"
             )
-        if not self.path.exists():
+        with distributed.file_of_first(self.path) as path:
+            saved = None if path is None else read(path)
+        if saved is None:
             return
-        saved = read(self.path)
         if not isinstance(saved.run, dict):
             refuse(str(self.path), "is a model, and no backup of a run", "give BackupAndRestore a file of its own")
         with refusing(saved.path):
@@ -188,7 +194,7 @@ class BackupAndRestore(Callback):
     def on_train_end(self) -> None:
         """Wait until the last backup is written; remove it, if that is wanted and the run came to its end."""
         self.flush()
-        if self.delete_checkpoint and self.run.finished:
+        if self.delete_checkpoint and self.run.finished and distributed.is_first():
             self.path.unlink(missing_ok=True)
 
     def flush(self) -> None:
@@ -196,7 +202,7 @@ class BackupAndRestore(Callback):
         self._writer.wait()
 
     def _save(self, wait: bool) -> None:
-        if wait or not self._writer.busy:
+        if distributed.is_first() and (wait or not self._writer.busy):
             for callback in self.run.callbacks:
                 callback.flush()  # a backup that says what they wrote is no older than that
             self._writer.write(self.path, content(self.model, self._state()))

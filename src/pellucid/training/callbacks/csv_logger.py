@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ... import distributed
 from ...core.errors import OutputFolderError
 from .callback import Callback, Logs
 
@@ -40,6 +41,8 @@ class CSVLogger(Callback):
 
     def on_train_begin(self) -> None:
         """Open the file; keep what it is to keep of its rows."""
+        if not distributed.is_first():
+            return
         rows = self._earlier_rows() if self.append and self.path.exists() else []
         self._columns = rows[0] if rows else []
         try:
@@ -58,6 +61,8 @@ class CSVLogger(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Write a row."""
+        if self._file is None:
+            return
         rows: list[list[Any]] = []
         if not self._columns:
             self._columns = ["epoch", *logs]
