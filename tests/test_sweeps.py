@@ -112,6 +112,8 @@ def test_a_table_is_pandas_where_it_is_installed():
         ({"choices": {"units": [2]}, "threads": 0}, "sweep: threads is 0, and a whole number of 1 or more"),
         ({"choices": {"units": [2]}, "threads": -1}, "sweep: threads is -1"),
         ({"choices": {"units": [2]}, "folds": 2, "validation_data": (x, y)}, "give folds or validation_data, not both"),
+        ({"choices": {"units": [2]}, "rows": [1, 2]}, "sweep has no rows"),
+        ({"choices": {"units": [2]}, "verbose": 1}, "sweep has no verbose"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):
@@ -143,3 +145,12 @@ def test_pictures():
             wrong()
     with pytest.raises(pc.InputError, match="no 'auc'; it has loss"):
         pc.view.history(history, ["auc"])
+
+
+def test_folds_on_xla_are_measured_there_too():
+    """And so weights need not leave the device; figures differ from those of native code by rounding."""
+    options = {"epochs": 3, "batch_size": 40, "folds": 2}
+    native, xla = (pc.sweep(make, x, y, {"units": [3]}, backend=b, **options) for b in ("native", "xla"))
+    for one, other in zip(native.rows, xla.rows, strict=True):
+        assert other["val_loss"] == pytest.approx(one["val_loss"], rel=1e-4)
+    assert any(key[2].name == "xla" for model in xla.models for key in model._functions if key[0] == "evaluate")

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, BinaryIO
 
+from ..distributed.party import FAILED
 from ..distributed.relay import LOOPBACK, free_port
 
-FAILED = 2
 PATIENCE = 15.0  # seconds in which a process may find out by itself that another one is gone
 START = "from pellucid.cli.main import main; main()"
 

@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ..backends.native.target import host as native_target
-from ..core.errors import InputError, MissingExtraError
+from ..backends.xla import library
+from ..core.errors import InputError
 from ..core.version import __version__
 
 LONG: Final = 3600  # seconds that JAX waits for what is watched here, and found out much earlier
@@ -32,18 +33,13 @@ class Place(NamedTuple):
 
 
 def load_jax() -> None:
-    """Load JAX.
+    """Load JAX, which then registers what it does at the end of the process, before the hosts register theirs.
 
     Raises:
         MissingExtraError: it is not installed.
     """
     os.environ.setdefault(QUIET, "2")
-    try:
-        import jax  # noqa: F401 - it is used later, and registers what it does at the end of the process now
-    except ImportError as error:
-        raise MissingExtraError(
-            'several hosts need JAX, which is not installed; try: pip install "pellucid[xla]"'
-        ) from error
+    library.jax()
 
 
 def about() -> dict[str, Any]:
@@ -54,8 +50,7 @@ def about() -> dict[str, Any]:
 
 def about_devices() -> dict[str, Any]:
     """Return what computes: the kind of the GPU, or the kind of the CPU, on which the last bits depend."""
-    import jax
-
+    jax = library.jax()
     first = jax.local_devices()[0]
     if first.platform != "cpu":
         return {"device": first.device_kind}
@@ -118,12 +113,11 @@ def begin_jax(address: str, place: Place, listening: str | None, timeout: float)
     Raises:
         InputError: JAX has been used in this process before.
     """
-    import jax
-
+    jax = library.jax()
     if jax.distributed.is_initialized():
         raise InputError("JAX has been initialised for several processes already; call pc.distributed.initialize alone")
     # JAX's own service catches SIGTERM, after which a process cannot be ended in order
-    jax.config.update("jax_enable_preemption_service", False)  # type: ignore[no-untyped-call]
+    jax.config.update("jax_enable_preemption_service", False)
     try:
         jax.distributed.initialize(
             address,
@@ -148,8 +142,7 @@ def begin_jax(address: str, place: Place, listening: str | None, timeout: float)
 
 def _connect() -> None:
     """Add a number up over all devices of all hosts, for which these connect to each other."""
-    import jax
-
+    jax = library.jax()
     mesh = jax.sharding.Mesh(np.array(jax.devices()), ("all",))
     parts: Any = jax.sharding.PartitionSpec
     apart, whole = (jax.sharding.NamedSharding(mesh, parts(*axes)) for axes in (["all"], []))
@@ -176,9 +169,8 @@ def _silent() -> Iterator[None]:
 
 def end_jax() -> None:
     """Let JAX's processes part, which waits for all."""
-    import jax
-
-    jax.distributed.shutdown()  # type: ignore[no-untyped-call]
+    jax = library.jax()
+    jax.distributed.shutdown()
 
 
 __all__ = [

@@ -70,6 +70,9 @@ def sweep(
     ([1, 3, 20], True)
     """
     check_whole("sweep", "threads", threads, or_none=True)
+    for name in ("rows", "verbose"):
+        if name in options:
+            raise InputError(f"sweep has no {name}: it trains on all rows, or on those of a fold, and shows a table")
     if folds and validation_data is not None:
         raise InputError("a fold is measured on the examples it holds out; give folds or validation_data, not both")
     chosen = _combinations(choices)

@@ -10,6 +10,7 @@ from typing import Any
 
 from .. import distributed
 from ..backends.xla import library
+from ..backends.xla.placement import OWN
 from ..compile import Backend, chosen_backend
 from ..core.expression import Expression
 from ..core.settings import is_whole
@@ -18,7 +19,6 @@ from ..core.traversal import topological
 
 WORTH = 1 << 26  # multiplications forward, of a step that takes a CPU of a few cores a millisecond or more
 XLA, NATIVE = "xla", "native"
-OWN = "own"  # the first device of this host
 
 
 def asked_for(backend: str | Backend | None, devices: Any = None, precision: str | None = None) -> Backend | None:

@@ -151,4 +151,4 @@ def check_shared_out(rows: int, devices: int) -> None:
         )
 
 
-__all__ = ["Device", "Placement", "check_shared_out", "devices", "memory_of", "placed"]
+__all__ = ["OWN", "Device", "Placement", "check_shared_out", "devices", "memory_of", "placed"]
