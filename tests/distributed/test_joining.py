@@ -189,7 +189,7 @@ def test_callbacks_that_write_leave_it_to_the_first(joined, tmp_path, monkeypatc
 
 def test_without_jax(monkeypatch):
     monkeypatch.setitem(sys.modules, "jax", None)
-    with pytest.raises(MissingExtraError, match=r'pip install "pellucid\[xla\]"'):
+    with pytest.raises(MissingExtraError, match=r"pip install 'pellucid\[xla\]'"):
         distributed.initialize("127.0.0.1:5", 2, 0)
 
 
