@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,7 +19,7 @@ from .core.memory import bytes_of, check_addressable
 from .core.sizes import Size
 from .core.traversal import topological
 from .core.wellformed import check
-from .operations.recurrence import is_recurrence
+from .operations.recurrence import Loop, is_recurrence, is_short, loop_of
 from .rewrite.engine import Log, rewrite
 from .rewrite.rules import ALL
 from .rewrite.time import spread_over_time
@@ -144,7 +144,8 @@ def compile_step(step: Step, sizes: Mapping[str, int], backend: str | Backend | 
     written = numbered(step, sizes)
     check_addressable(topological([*written.inputs, *written.roots]))
     roots = rewrite(written.roots, ALL, log)
-    if any(map(is_recurrence, topological(roots))):
+    loops = [loop_of(node) for node in topological(roots) if is_recurrence(node)]
+    if loops and not _stay(loops, chosen):
         roots = rewrite(spread_over_time(roots, log), ALL, log)
     rewritten = written.with_roots(roots)
     if checking():
@@ -156,6 +157,17 @@ def compile_step(step: Step, sizes: Mapping[str, int], backend: str | Backend | 
         options = {"rows": rows, "devices": chosen.devices, "precision": chosen.precision}
     executable: Executable = importlib.import_module(BACKENDS[chosen.name]).compile_step(rewritten, **options)
     return Compilation(written, rewritten, log, executable)
+
+
+def _stay(loops: Sequence[Loop], chosen: Backend) -> bool:
+    """Whether loops over time stay as they are: short ones, which XLA writes out, so that nothing waits for a carry.
+
+    Not on several devices, which would send each other what each step adds to the gradient of a weight.
+    """
+    if chosen.name != "xla" or not all(map(is_short, loops)):
+        return False
+    count: int = importlib.import_module(BACKENDS[chosen.name]).placed(chosen.devices).count
+    return count == 1
 
 
 def profile(compilation: Compilation, call: Call, steps: int | None, threads: int | None) -> Profile:

@@ -25,6 +25,7 @@ from ..core.traversal import topological
 from .movement import slice_axes
 
 NOTHING: frozenset[Expression] = frozenset()
+SHORT = 512  # operations of all steps together
 
 
 def _no_value(xp: Any, **_: Any) -> Any:
@@ -130,6 +131,11 @@ def loop_of(current: Expression) -> Loop:
     parts = [tuple(islice(rest, size)) for size in (carries, sequences, carries, sequences, carries, outputs)]
     how = (attributes[name] for name in ("length", "reverse", "recompute"))
     return Loop._make((*parts, *how))
+
+
+def is_short(loop: Loop) -> bool:
+    """Whether its steps are so few and small that a compiler may write them out one after another."""
+    return int(loop.length) * len(topological(loop.roots)) <= SHORT  # type: ignore[arg-type]
 
 
 def loop_key(current: Expression) -> tuple[Any, ...]:
@@ -300,6 +306,7 @@ __all__ = [
     "before_each",
     "inside",
     "is_recurrence",
+    "is_short",
     "loop_key",
     "loop_of",
     "make_step_variable",

@@ -12,13 +12,12 @@ from ...core.traversal import topological
 from ...operations.exponential import pow as power
 from ...operations.fused_attention import attention_gradient
 from ...operations.pooling import max_pool_gradient
-from ...operations.recurrence import NOTHING, is_recurrence, loop_key, loop_of, scopes
+from ...operations.recurrence import NOTHING, is_recurrence, is_short, loop_key, loop_of, scopes
 from . import attention, windows
 from .arithmetic import TracedArithmetic, TracedNumpy, counted
 from .library import jax
 from .products import product
 
-UNROLLED = 512  # operations of a loop over time up to which its steps are written out one after another
 Draw = Callable[[Expression], Any]
 
 
@@ -94,8 +93,7 @@ class Lowering:
         first = tuple(done[i] for i in loop.initial)
         rows = tuple(done[s] for s in loop.sequences)
         length = int(loop.length)  # type: ignore[arg-type]
-        unroll = length * len(order) <= UNROLLED
-        last, stacked = jax().lax.scan(step, first, rows, length, loop.reverse, unroll=unroll or 1)
+        last, stacked = jax().lax.scan(step, first, rows, length, loop.reverse, unroll=is_short(loop) or 1)
         for k in range(carries):
             done[loop.node(k)] = last[k]
         for k in range(stacks):
