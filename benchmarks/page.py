@@ -45,9 +45,9 @@ as 100 GFLOP/s a core, and about 30 GB/s of memory.
 - **On XLA: two moons 2-50-2.** A pass takes 1 to 1.7 µs of 23 longer than by hand, in one call of JAX as in many, so
   that it is not what Pellucid does between calls. Neither the precision asked for, nor 64-bit counters, nor donated
   parameters, nor the formulas make the difference: each was tried. The cause is not known.
-- **On XLA: binary addition.** It is beside the faster way by hand, which writes the places out, as Pellucid does, and not
-  beside a scan in a scan, as one writes it first. What is left is half a microsecond a sample. Rows are picked by their
-  numbers here, where the program by hand scans over them; whether this is the difference was not tried.
+- **On XLA: binary addition.** It is beside the faster way by hand, which writes the places out, as Pellucid does, and
+  not beside a scan in a scan, as one writes it first. What is left is half a microsecond a sample. Rows are picked by
+  their numbers here, where the program by hand scans over them; whether this is the difference was not tried.
 - **On XLA: the CIFAR CNN.** Drawing dropout's random numbers, which are the same on every backend, is about a tenth of
   the step's CPU time: 544 ms of both cores together, 474 without it, 522 by hand (before they were drawn once instead
   of wherever they are read: 532 and 512 since). Rounds differ by more than that, so that its floor is met by no margin.
