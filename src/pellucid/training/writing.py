@@ -7,6 +7,7 @@ import threading
 
 import numpy as np
 
+from ..core.interruption import Interruption
 from ..tensors import write_tensors
 from .saving import Content
 
@@ -49,8 +50,10 @@ class Writer:
             except Exception as error:  # noqa: BLE001 - it is raised again by the thread that waits
                 self._failed = error
 
-        self._thread = threading.Thread(target=work, name="pellucid checkpoint")
-        self._thread.start()
+        thread = threading.Thread(target=work, name="pellucid checkpoint")
+        with Interruption():  # Ctrl-C waits until there is a thread to wait for
+            thread.start()
+            self._thread = thread
 
     def wait(self) -> None:
         """Wait until everything is written.
