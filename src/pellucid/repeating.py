@@ -203,7 +203,7 @@ class Prepared:
         batches = next(part.batches for part in self.parts if part.batches.left(step))
         if not batches.rows:
             return np.arange(self.count)
-        position = batches.row(batches.before(step)) + np.arange(batches.rows)
+        position: Array = batches.row(batches.before(step)) + np.arange(batches.rows)
         if self.loop.shuffle:
             epoch = step // self.steps_per_epoch
             position = permuted(np, position.astype(np.uint32), self.count, self.loop.seed, ORDER_DRAW, epoch)

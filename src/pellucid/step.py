@@ -61,8 +61,8 @@ class Batches:
         epoch, place = divmod(batch, self.count)
         return epoch * self.steps + self.first_step + place
 
-    def row(self, batch: int) -> int:
-        """Return where in an epoch's order the rows of a batch begin."""
+    def row(self, batch: Any) -> Any:
+        """Return where in an epoch's order the rows of a batch begin; of an array of batches, an array."""
         return self.first_row + batch % self.count * self.rows
 
 

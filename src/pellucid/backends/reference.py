@@ -12,7 +12,7 @@ from ..core.errors import InternalError
 from ..core.expression import Expression, Parameter, storage_of
 from ..core.memory import bytes_of
 from ..core.traversal import topological
-from ..operations.recurrence import NOTHING, is_recurrence, loop_of, run, scopes
+from ..operations.recurrence import loop_of, run, scopes, values_within
 from ..step import Array, Call, Step
 
 
@@ -57,15 +57,7 @@ class _Evaluation:
         self, order: Sequence[Expression], known: Mapping[Expression, Any], bound: frozenset[Expression]
     ) -> dict[Expression, Any]:
         """Return the known values and those of nodes that depend on no step variables but the bound ones."""
-        done = dict(known)
-        for current in order:
-            if current in done or not self.scopes.get(current, NOTHING) <= bound:
-                continue
-            if is_recurrence(current) and current not in self.given:
-                self._loop(current, done, bound)
-            else:
-                done[current] = self._widened(self._value(current, done))
-        return done
+        return values_within(order, self.scopes, known, bound, self._loop, self._value, self.given)
 
     def _loop(self, current: Expression, done: dict[Expression, Any], bound: frozenset[Expression]) -> None:
         """Compute all results of a recurrence."""
@@ -80,6 +72,9 @@ class _Evaluation:
             done[loop.node(k)] = value
 
     def _value(self, current: Expression, done: Mapping[Expression, Any]) -> Any:
+        return self._widened(self._own_value(current, done))
+
+    def _own_value(self, current: Expression, done: Mapping[Expression, Any]) -> Any:
         if current in self.given:
             return self.xp.asarray(self.given[current])
         operands = [done[i] for i in current.inputs]

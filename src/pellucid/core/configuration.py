@@ -195,7 +195,8 @@ def arguments_of(given: Any) -> dict[str, Any]:
     Of an object made as a dataclass they are its fields as they are now; another keeps what it was given in ``_given``:
     a tuple and a dict.
     """
-    parameters = arguments_taken(type(given)).parameters
+    taken = arguments_taken(type(given))
+    parameters = taken.parameters
     own = [f for f in fields(given) if f.init] if is_dataclass(given) else []
     if own and {f.name for f in own} == {*parameters}:
         pairs = [(f.name, getattr(given, f.name), f.default) for f in own]
@@ -204,7 +205,7 @@ def arguments_of(given: Any) -> dict[str, Any]:
         raise InputError(f"{given!r} cannot be saved: what it was made with is not known; make its class a dataclass")
     positional, named = getattr(given, "_given", ((), {}))
     result: dict[str, Any] = {}
-    for name, value in arguments_taken(type(given)).bind(*positional, **named).arguments.items():
+    for name, value in taken.bind(*positional, **named).arguments.items():
         kind = parameters[name].kind
         if kind is inspect.Parameter.VAR_POSITIONAL:
             raise InputError(f"{given!r} cannot be saved: it takes *{name}, and saved arguments go by name")

@@ -12,7 +12,7 @@ for each carried value, its history: all the values that it had, in the order of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -169,6 +169,37 @@ def scopes(order: Iterable[Expression]) -> dict[Expression, frozenset[Expression
     return found
 
 
+def values_within(
+    order: Iterable[Expression],
+    depend: Mapping[Expression, frozenset[Expression]],
+    known: Mapping[Expression, Any],
+    bound: frozenset[Expression],
+    loop: Callable[[Expression, dict[Expression, Any], frozenset[Expression]], None],
+    value: Callable[[Expression, Mapping[Expression, Any]], Any],
+    given: Mapping[Expression, Any],
+) -> dict[Expression, Any]:
+    """Return the known values and those of nodes that depend on no step variables but the bound ones.
+
+    Args:
+        order: the nodes, inputs before users.
+        depend: what ``scopes`` returned of them.
+        known: values by node.
+        bound: the step variables that have a value.
+        loop: adds the results of a recurrence to the values it is given.
+        value: returns that of another node, from those of its inputs.
+        given: nodes whose values ``value`` has already, recurrences among them.
+    """
+    done = dict(known)
+    for current in order:
+        if current in done or not depend.get(current, NOTHING) <= bound:
+            continue
+        if is_recurrence(current) and current not in given:
+            loop(current, done, bound)
+        else:
+            done[current] = value(current, done)
+    return done
+
+
 class Inside(NamedTuple):
     """What belongs to the steps of a loop, inputs before users.
 
@@ -314,4 +345,5 @@ __all__ = [
     "run",
     "scopes",
     "step_variable",
+    "values_within",
 ]

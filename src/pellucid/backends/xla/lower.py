@@ -12,7 +12,7 @@ from ...core.traversal import topological
 from ...operations.exponential import pow as power
 from ...operations.fused_attention import attention_gradient
 from ...operations.pooling import max_pool_gradient
-from ...operations.recurrence import NOTHING, is_recurrence, is_short, loop_key, loop_of, scopes
+from ...operations.recurrence import NOTHING, is_recurrence, is_short, loop_key, loop_of, scopes, values_within
 from . import attention, windows
 from .arithmetic import TracedArithmetic, TracedNumpy, counted
 from .library import jax
@@ -51,15 +51,7 @@ class Lowering:
         self, order: Sequence[Expression], known: Mapping[Expression, Any], bound: frozenset[Expression]
     ) -> dict[Expression, Any]:
         """Return the known values and those of nodes that depend on no step variables but the bound ones."""
-        done = dict(known)
-        for current in order:
-            if current in done or not self.scopes.get(current, NOTHING) <= bound:
-                continue
-            if is_recurrence(current):
-                self._loop(current, done, bound)
-            else:
-                done[current] = self._value(current, done)
-        return done
+        return values_within(order, self.scopes, known, bound, self._loop, self._value, self.given)
 
     def _value(self, current: Expression, done: Mapping[Expression, Any]) -> Any:
         if current in self.given:

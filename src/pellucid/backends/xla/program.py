@@ -92,7 +92,7 @@ class Program:
                 place = batch % batches.count * batches.rows
                 found = jax().lax.dynamic_slice(orders[self.shuffles.index(node)], (place,), (batches.rows,))
             elif node.operation is batch_indices:
-                epoch, start = batch // batches.count, batches.first_row + batch % batches.count * batches.rows
+                epoch, start = batch // batches.count, batches.row(batch)
                 found = drawn(node, seeds[1], epoch.astype("uint32"), start.astype("uint32"))
                 found = self._constrained(found, self.placement.whole)  # or devices would agree on when to walk on
             else:
