@@ -214,7 +214,8 @@ def _skips_rows(x: Expression, other: Expression, attributes: dict[str, Any]) ->
     work = math.prod((x.shape[0], width, *kernel, x.shape[-1], other.shape[-1]))  # of one row
     along = kernel[1] * x.shape[-1] if "kernel" in attributes else width
     moves = height > 1 and kernel[0] > 1  # else a row is outside for all positions, or a position for all rows
-    return moves and along > 1 and work * height >= LARGE and spans[0] <= x.shape[1]  # type: ignore[operator]
+    lanes = other.shape[-1] > 1  # along the channels of the output; else along places, which are packed outside as well
+    return moves and lanes and along > 1 and work * height >= LARGE and spans[0] <= x.shape[1]  # type: ignore[operator]
 
 
 def _is_stored(x: Expression) -> bool:

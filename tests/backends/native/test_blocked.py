@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -236,3 +238,39 @@ def test_no_convolution_skips_what_is_stored() -> None:
     inputs, roots, terms = convolved(LAYERS["middle"])
     program = check_sums(inputs, roots, normal(2, *inputs), terms)
     assert [len(c.clips) for c in contractions(program)] == [1, 1, 1]
+
+
+WITHIN = """
+import ctypes, mmap
+import numpy as np
+import pellucid as pc
+
+PAGE = mmap.PAGESIZE
+libc = ctypes.CDLL(None)
+libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+
+def between(shape, low):
+    # An array that begins right after, or ends right before, a page that may not be touched.
+    size = 4 * int(np.prod(shape))
+    pages = -(-size // PAGE)
+    memory = mmap.mmap(-1, (pages + 2) * PAGE)
+    start = np.frombuffer(memory, np.uint8).ctypes.data
+    assert libc.mprotect(start, PAGE, 0) == libc.mprotect(start + (pages + 1) * PAGE, PAGE, 0) == 0
+    offset = PAGE if low else (pages + 1) * PAGE - size
+    array = np.frombuffer(memory, np.float32, size // 4, offset).reshape(shape)
+    array[...] = 1
+    return array
+
+for kernel, outputs, padding in [((3, 1), 1, "same"), ((3, 1), 17, 1)]:
+    shapes = [(24, 33, 34, 16), (*kernel, 16, outputs)]
+    x, w = (pc.variable(name, shape) for name, shape in zip("xw", shapes))
+    y = pc.conv2d(x, w, padding=padding)
+    step = pc.function([x, w], [y, *pc.gradient((y * y).sum(), [x, w])])
+    first, second = (step(*(between(shape, low) for shape in shapes)) for low in (True, False))
+    assert all((a == b).all() for a, b in zip(first, second))
+"""
+
+
+def test_convolutions_read_nothing_beside_their_operands() -> None:
+    """Where a border is skipped, nobody asks for what would lie there; in a process of its own, which it would end."""
+    subprocess.run([sys.executable, "-c", WITHIN], check=True)
