@@ -43,7 +43,8 @@ def low(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def cut(draw: st.DrawFn, c: Contraction, target: Target) -> Blocking:
     """Draw any cut that a search, or a rule of another machine, may choose."""
-    rows, vectors = tile_shape(c.columns[-1][1] if c.columns else 1, target, c.buffer.dtype)
+    columns, steps = (axes[-1][1] if axes else 1 for axes in (c.columns, c.shared))
+    rows, vectors = tile_shape(columns, steps, target, c.buffer.dtype)
     by_columns = len(c.columns) == 1 and draw(st.booleans())
     packs_left = blocking._rows_lie_together(c) and draw(st.booleans())
     bytes_ = draw(st.sampled_from([1, 2_000, 20_000, 1 << 20]))

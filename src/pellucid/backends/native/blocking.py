@@ -54,7 +54,7 @@ def oriented(c: Contraction) -> Contraction:
 def blocking(c: Contraction, target: Target, caches: Caches) -> Blocking:
     """Return how an oriented contraction is cut by rule."""
     columns = c.columns[-1][1] if c.columns else 1
-    rows, vectors = tile_shape(columns, target, c.buffer.dtype)
+    rows, vectors = tile_shape(columns, c.shared[-1][1] if c.shared else 1, target, c.buffer.dtype)
     width = vectors * target.lanes(c.buffer.dtype)
     packed = max(caches.l2 // 2, caches.l1)
     depth = math.prod(n for _, n in block_axes(c)[1])

@@ -17,6 +17,7 @@ from .values import llvm_type, memory_type
 from .writer import Writer
 
 MOST_UNROLLED = 4  # steps of the innermost shared axis written out one after another
+FEW_STEPS = 3 * MOST_UNROLLED  # of it, below which LLVM keeps more of them in 16 registers than fit
 
 
 class Step(NamedTuple):
@@ -48,26 +49,33 @@ class Tile(NamedTuple):
     adds: bool
 
 
-def tile_shape(columns: int, target: Target, dtype: str) -> tuple[int, int]:
+def tile_shape(columns: int, steps: int, target: Target, dtype: str) -> tuple[int, int]:
     """Return how many rows and how many vectors of columns a tile has at most.
 
-    All sums, a step's vectors and one spread element must fit the registers; and there should be enough sums for the
-    latency of multiply-adds to be hidden.
+    There should be enough sums for the latency of multiply-adds to be hidden, which takes 8; more of them read the
+    right operand less often. But all sums, a step's vectors and some spread elements must fit the registers, more of
+    these where the steps are so few that LLVM has them under way all at once; the steps of more than 8 rows may meet in
+    one set of the cache, where rows lie a multiple of 4096 bytes apart; and the fewer rows, the more evenly a tile's
+    reading, adding and writing are spread.
+
+    Args:
+        columns: how many the contraction has.
+        steps: how many the innermost shared axis has.
 
     >>> from pellucid.backends.native.target import Target
     >>> avx2, avx512 = (Target("", "", "", bits, True) for bits in (256, 512))
-    >>> tile_shape(64, avx2, "float32"), tile_shape(96, avx512, "float32")
-    ((6, 2), (8, 3))
+    >>> tile_shape(64, 192, avx2, "float32"), tile_shape(64, 3, avx2, "float32"), tile_shape(96, 192, avx512, "float32")
+    ((6, 2), (4, 2), (6, 3))
     """
     lanes = target.lanes(dtype)
     vectors = -(-columns // lanes)
+    if vectors == 1:
+        return 8, 1
     if target.vector_bits < 512:
-        return (6, 2) if vectors > 1 else (10, 1)
-    if vectors <= 2:
-        return (14, 2) if vectors == 2 else (24, 1)
-    if vectors % 3 == 0 or vectors % 4:
-        return (8, 3)
-    return (6, 4)
+        return (4 if steps < FEW_STEPS else 6), 2
+    if vectors == 2:
+        return 8, 2
+    return (6, 3) if vectors % 3 == 0 or vectors % 4 else (5, 4)
 
 
 def signature(name: str, tile: Tile) -> str:
