@@ -49,12 +49,19 @@ def test_a_convolution_without_padding():
 
 def test_rows_that_a_convolution_skips_are_no_operations():
     x, kernel = pc.variable("x", (4, 12, 12, 16)), pc.variable("kernel", (3, 3, 16, 32))
-    found = counted([x, kernel], pc.conv2d(x, kernel, padding="same"))
+    found = counted([x, kernel], pc.conv2d(-x, kernel, padding="same"))
     rows = 3 * 12 - 2  # of each position in the kernel all places, but for one at the top and one at the bottom
-    assert found.operations == {"float32": 2 * 4 * rows * 12 * 32 * 3 * 16}
+    assert found.operations == {"float32": 2 * 4 * rows * 12 * 32 * 3 * 16 + 4 * 12 * 12 * 16}
     padded = 4 * 12 * 14 * 16  # columns are padded in memory, by the same step
     assert found.written == FLOAT * (padded + 4 * 12 * 12 * 32)
     assert found.read == FLOAT * (4 * 12 * 12 * 16 + 9 * 16 * 32)
+
+
+def test_nor_are_columns_of_what_is_given():
+    x, kernel = pc.variable("x", (4, 12, 12, 16)), pc.variable("kernel", (3, 3, 16, 32))
+    found = counted([x, kernel], pc.conv2d(x, kernel, padding="same"))
+    assert found.operations == {"float32": 2 * 4 * (3 * 12 - 2) ** 2 * 32 * 16}
+    assert (found.read, found.written) == (FLOAT * (4 * 12 * 12 * 16 + 9 * 16 * 32), FLOAT * 4 * 12 * 12 * 32)
 
 
 def test_elementwise_operations_count_once_each():

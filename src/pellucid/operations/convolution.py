@@ -190,32 +190,50 @@ def _turned(w: Expression, groups: int) -> Expression:
 def _unpadded(operands: tuple[Expression, Expression], operation: Operation, attributes: dict[str, Any]) -> Expression:
     """Return the operation over an input that holds its padding, so that loops need to know nothing of borders.
 
-    Of a large one over two axes only the columns are padded; rows outside are skipped, and save their work.
+    Of a large one over two axes only the columns are padded; rows outside are skipped, and save their work. Where
+    something given is read, of which padding would need a copy, columns outside are skipped as well.
     """
     x, other = operands
     axes, nothing = x.ndim - 2, (0, 0)
-    kept = (attributes["padding"][0], nothing) if _skips_rows(x, other, attributes) else (nothing,) * axes
+    skipped = _skipped_axes(x, other, attributes)
+    kept = (*attributes["padding"][:skipped], *(nothing for _ in range(axes - skipped)))
     added = (nothing if left == pair else pair for left, pair in zip(kept, attributes["padding"], strict=True))
     padded = pad(x, (nothing, *added, nothing))
     return node(operation, [padded, other], **{**attributes, "padding": kept})
 
 
 LARGE = 1 << 20  # multiplications from which rows of a border are worth skipping
+FEWEST_CHANNELS = 8  # from which columns are: each skips so many steps of a sum at once
 
 
-def _skips_rows(x: Expression, other: Expression, attributes: dict[str, Any]) -> bool:
+def _skipped_axes(x: Expression, other: Expression, attributes: dict[str, Any]) -> int:
+    """Return of how many spatial axes, the first ones, what is outside is skipped and not padded."""
     if x.ndim != 4 or attributes["groups"] != 1 or attributes["padding"][0] == (0, 0):
-        return False
+        return 0
     if not (_is_stored(x) and _is_stored(other)):
-        return False
+        return 0
     kernel = attributes.get("kernel") or _kernel_sizes(other)
     spans = window_spans(kernel, attributes["dilation"])
     height, width = _array_places(x, kernel, attributes["strides"], attributes["padding"], attributes["dilation"])
-    work = math.prod((x.shape[0], width, *kernel, x.shape[-1], other.shape[-1]))  # of one row
-    along = kernel[1] * x.shape[-1] if "kernel" in attributes else width
-    moves = height > 1 and kernel[0] > 1  # else a row is outside for all positions, or a position for all rows
-    lanes = other.shape[-1] > 1  # along the channels of the output; else along places, which are packed outside as well
-    return moves and lanes and along > 1 and work * height >= LARGE and spans[0] <= x.shape[1]  # type: ignore[operator]
+    channels: Any = x.shape[-1]
+    outputs: Any = other.shape[-1]
+    work: Any = math.prod((x.shape[0], height, width, *kernel, channels, outputs))
+    along = kernel[1] * channels if "kernel" in attributes else width
+    lanes = outputs > 1  # along the channels of the output; else along places, which are packed outside as well
+    moves = [
+        places > 1 and k > 1 and span <= n  # else all is outside for one position, or one place for all positions
+        for places, k, span, n in zip((height, width), kernel, spans, spatial_sizes("convolution", x), strict=True)
+    ]
+    if not (moves[0] and lanes and along > 1 and work >= LARGE):
+        return 0
+    return 2 if moves[1] and channels >= FEWEST_CHANNELS and _is_given(x) else 1
+
+
+def _is_given(x: Expression) -> bool:
+    """Whether it comes from outside, so that nothing can make it within its padding."""
+    while x.operation.name == "reshape":
+        (x,) = x.inputs
+    return x.operation.kind == "source"
 
 
 def _is_stored(x: Expression) -> bool:

@@ -30,9 +30,8 @@ class Windows:
         kernel, output = (current, other) if self.is_gradient else (other, current)
         self.strides, self.dilation = current.attribute("strides"), current.attribute("dilation")
         groups = current.attribute("groups")
-        self.before = tuple(low for low, _ in current.attribute("padding"))
-        self.clipped = any(n for pair in current.attribute("padding") for n in pair)
-        self.height = _whole(current.inputs[0].shape[1])
+        self.padding, self.sizes = current.attribute("padding"), current.inputs[0].shape[1:-1]
+        self.before = tuple(low for low, _ in self.padding)
         spatial, last = len(self.strides), output.ndim - 1
         places, positions = range(1, 1 + spatial), range(spatial)
         self.axes: list[Axis] = [(output, 0), *((output, k) for k in places), *((kernel, k) for k in positions)]
@@ -53,12 +52,14 @@ class Windows:
         return (kernel, x, output) if self.is_gradient else (output, x, kernel)
 
     def clips(self, loops: Sequence[Loop]) -> tuple[Clip, ...]:
-        """Return where the first spatial axis has elements, if it is padded by nothing that is stored."""
-        if not self.clipped:
-            return ()
-        place, position = loops[1], loops[1 + len(self.strides)]
-        index = _times(place, self.strides[0]) + _times(position, self.dilation[0]) - self.before[0]
-        return (Clip(index, 0, self.height),)
+        """Return where the spatial axes have elements that are padded by nothing that is stored."""
+        clips, number = [], len(self.strides)
+        for axis, size in enumerate(self.sizes):
+            if any(self.padding[axis]):
+                place, position = loops[1 + axis], loops[1 + number + axis]
+                index = _times(place, self.strides[axis]) + _times(position, self.dilation[axis]) - self.before[axis]
+                clips.append(Clip(index, 0, _whole(size)))
+        return tuple(clips)
 
     def contraction(self, loops: Sequence[Loop], left: Load, right: Load, buffer: Buffer, at: Index) -> Contraction:
         """Return the sum of products that one group's loops make."""

@@ -32,7 +32,9 @@ def lower_thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
         "backends.native.blocking.BLOCK": 16,
         "backends.native.blocking.FAR_APART": 8,
         "backends.native.blocking.FEWEST_UNITS": 2,
+        "backends.native.blocked.MANY_UNITS": 8,
         "operations.convolution.LARGE": 1,
+        "operations.convolution.FEWEST_CHANNELS": 2,
     }.items():
         monkeypatch.setattr(f"pellucid.{name}", value)
 

@@ -238,7 +238,12 @@ def test_no_convolution_skips_what_is_stored() -> None:
     """A border that is skipped leaves the program's clips; its sums have fewer steps, not other ones."""
     inputs, roots, terms = convolved(LAYERS["middle"])
     program = check_sums(inputs, roots, normal(2, *inputs), terms)
-    assert [len(c.clips) for c in contractions(program)] == [1, 1, 1]
+    assert [len(c.clips) for c in contractions(program)] == [2, 2, 2], "what is given is not copied"
+    assert {b.place for b in program.buffers} == {"input", "output"}
+    x, w, _ = inputs
+    made = pc.conv2d(pc.conv2d(x, w, padding="same"), pc.reshape(w, (3, 3, 33, 24)), padding="same")
+    program = check_sums([x, w], [made], normal(2, x, w), terms + 9 * 33)
+    assert [len(c.clips) for c in contractions(program)] == [2, 1], "what is made is made within its columns' padding"
 
 
 WITHIN = """
@@ -262,7 +267,7 @@ def between(shape, low):
     array[...] = 1
     return array
 
-for kernel, outputs, padding in [((3, 1), 1, "same"), ((3, 1), 17, 1)]:
+for kernel, outputs, padding in [((3, 1), 1, "same"), ((3, 3), 1, 1), ((3, 3), 32, "same"), ((5, 4), 17, 6)]:
     shapes = [(24, 33, 34, 16), (*kernel, 16, outputs)]
     x, w = (pc.variable(name, shape) for name, shape in zip("xw", shapes))
     y = pc.conv2d(x, w, padding=padding)

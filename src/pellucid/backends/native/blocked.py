@@ -19,6 +19,7 @@ from ...schedule.contraction import is_cut
 from ...schedule.loops import Axes, Contraction, Load
 from .arithmetic import memory_type
 from .blocking import block_axes, oriented, strides_of
+from .borders import Rows, border_of
 from .microkernel import Step, Tile, microkernel
 from .packing import Count, Packing
 from .product import split
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .emit import Emitter
 
 Position = str | int
+MANY_UNITS = 64  # of rows, from which threads share out whole ones: one more or less does not matter
 
 
 @dataclass
@@ -53,6 +55,9 @@ class BlockedContraction:
         self.width = self.vectors * self.lanes
         self.panels, self.rest = divmod(self.n, self.width)
         self.heights = list(split(self.m, chosen.rows))
+        self.border = border_of(c)
+        if self.border:
+            self.heights = list(self.border.tiles(self.heights))
         self.outer_shared, self.block = block_axes(c)
         depth = math.prod(n for _, n in self.block)
         most = self.panels + bool(self.rest)
@@ -62,6 +67,7 @@ class BlockedContraction:
         self.left_size = depth * tallest + self.lanes if self.packs_left else 0
         self.tile_size = 0 if c.kept else tallest * self.group * self.width
         self.clipped: dict[str, tuple[Position, Position]] = {}
+        self.inside: Rows = ()  # of the tiles that are being written
 
     def write(self) -> None:
         """Write the contraction."""
@@ -184,6 +190,9 @@ class BlockedContraction:
         """Return where in the left operand a tile's rows and a block's steps begin."""
         lows = {name: low for name, (low, _) in self.clipped.items()}
         at = {name: self.writer.add(block.starts.get(name, 0), lows.get(name, 0)) for name in (*block.starts, *lows)}
+        if self.border and self.inside:
+            step, row = self.border.first_inside(self.inside)
+            at, start = {**at, self.border.axis: step}, self.writer.add(start, row)
         return self._address(self.contraction.left, {**at, self.row: start})
 
     def _shape(self, rest: int) -> tuple[int, int]:
@@ -196,22 +205,28 @@ class BlockedContraction:
         """Write loops over the tiles of this thread's rows: their height, and where along the last axis they begin."""
         units = math.prod(n for _, n in self.outer_rows)
         tiles = sum(times for _, _, times in self.heights)
-        shared_out = not self.by_columns
-        by_tiles = shared_out and tiles > units
-        if self.outer_rows:
-            first, last = self.emitter.share(units) if shared_out and not by_tiles else (0, units)
-            low, high = self.emitter.share(tiles) if by_tiles else (0, tiles)
-            with self.writer.loop(first, last) as unit:
-                self._count_rows(unit)
-                if block:
-                    self._clip(block)
-                self._tiles_of_a_row(write, low, high)
-            for name, _ in self.outer_rows:
-                del self.emitter.counters[name]
-        else:
+        shares = not self.by_columns
+        if not self.outer_rows:
             if block:
                 self._clip(block)
-            self._tiles_of_a_row(write, *(self.emitter.share(tiles) if shared_out else (0, tiles)))
+            return self._tiles_of_a_row(write, *(self.emitter.share(tiles) if shares else (0, tiles)))
+        single = shares and units < MANY_UNITS
+        first, last = self.emitter.share(units * tiles if single else units) if shares else (0, units)
+        ends = (self.writer.down(first, tiles), self.writer.up(last, tiles)) if single else (first, last)
+        with self.writer.loop(*ends) as unit:
+            self._count_rows(unit)
+            if block:
+                self._clip(block)
+            low: Position = 0
+            high: Position = tiles
+            if single:
+                before = self.writer.multiply(unit, tiles)
+                low = self.writer.larger(self.writer.subtract(first, before), 0)
+                high = self.writer.smaller(self.writer.subtract(last, before), tiles)
+            self._tiles_of_a_row(write, low, high)
+        for name, _ in self.outer_rows:
+            del self.emitter.counters[name]
+        return None
 
     def _count_rows(self, unit: str) -> None:
         """Make counters of the outer rows from their number."""
@@ -224,6 +239,7 @@ class BlockedContraction:
         before = 0
         for start, height, times in self.heights:
             low, high = self.writer.larger(first, before), self.writer.smaller(last, before + times)
+            self.inside = self.border.rows(start, height) if self.border else ()
             if (low, high) == (before, before + times) and times == 1:
                 write(height, start)
             else:
@@ -235,6 +251,8 @@ class BlockedContraction:
         """Compute for each clip where its summed axis begins to count, within the block, and how many steps do."""
         axes = dict(block.axes)
         for clip in self.contraction.clips:
+            if self.row in clip.index.variables:
+                continue  # it is the border of tiles
             name = next(v for v in clip.index.variables if v in axes)
             step, writer = clip.index.coefficient(name), self.writer
             rest = clip.index.replace({name: Index()})
@@ -274,18 +292,21 @@ class BlockedContraction:
         left, right = height, self._shape(rest)[0] * self.lanes
         for name, count in reversed(block.axes):
             moved = left if self.packs_left else strides.get(name, 0)
-            steps.append(Step(None if name in self.clipped else count, moved, right))
+            inside = self.inside if self.border and name == self.border.axis else ()
+            steps.append(Step(None if name in self.clipped else count, moved, right, inside))
             left, right = left * count, right * count
         return steps[::-1]
 
     def _microkernel(self, height: int, rest: int, steps: list[Step]) -> str:
         vectors, tail = self._shape(rest)
-        left = strides_of(self.contraction.left).get(self.row, 0)
-        down = self._result_stride()
-        rows = range(height)
+        strides, down, skipped = strides_of(self.contraction.left), self._result_stride(), 0
+        left, rows = strides.get(self.row, 0), range(height)
+        if self.border and self.inside:
+            step, row = self.border.first_inside(self.inside)
+            skipped = step * strides.get(self.border.axis, 0) + row * left
         tile = Tile(
             self.dtype,
-            tuple(r * left for r in rows),
+            tuple(r * left - skipped for r in rows),
             tuple(r * down for r in rows),
             vectors,
             tail,

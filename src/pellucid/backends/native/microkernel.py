@@ -9,6 +9,7 @@ of a few columns of the right operand meets one element of each row of the left 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from .arithmetic import Arithmetic, Value
@@ -21,11 +22,19 @@ FEW_STEPS = 3 * MOST_UNROLLED  # of it, below which LLVM keeps more of them in 1
 
 
 class Step(NamedTuple):
-    """One shared axis: how many steps (None: so many as the call says), and how far each moves in both operands."""
+    """One shared axis: how many steps, how far each moves in both operands, and which rows have elements there.
+
+    Attributes:
+        steps: how many; None: so many as the call says.
+        left: how far each moves in the left operand.
+        right: how far in the right one.
+        rows: for each step the first and the end of the rows that take part; empty where all do at all steps.
+    """
 
     steps: int | None
     left: int
     right: int
+    rows: tuple[tuple[int, int], ...] = ()
 
 
 class Tile(NamedTuple):
@@ -104,21 +113,25 @@ class _Microkernel:
         if tile.adds:
             for row in tile.results:
                 self._prefetch(row)
-        self._run(0, "%left", "%right", sums)
+        self._run(tile.steps, "%left", "%right", sums, range(len(tile.rows)))
         for r in range(len(tile.rows)):
             for v in range(tile.vectors):
                 self._finish(sums[r * tile.vectors + v], tile.results[r] + v * self.lanes, v == tile.vectors - 1)
         return self.writer.text()
 
-    def _run(self, depth: int, left: str, right: str, sums: list[str]) -> None:
-        """Write the loops over the shared axes from ``depth`` on; ``sums`` become what they leave."""
-        if depth == len(self.tile.steps):
-            return self._step(left, right, 0, 0, sums)
-        step = self.tile.steps[depth]
-        inner, count = depth == len(self.tile.steps) - 1, step.steps
-        unroll = MOST_UNROLLED if inner and (count is None or count >= MOST_UNROLLED) else 1
+    def _run(self, steps: Sequence[Step], left: str, right: str, sums: list[str], rows: range) -> None:
+        """Write the loops over shared axes for some of the rows; ``sums`` of these become what the loops leave."""
+        if not steps:
+            return self._step(left, right, 0, 0, sums, rows)
+        (step, *others), depth = steps, len(self.tile.steps) - len(steps)
+        if step.rows:
+            return self._parts(steps, left, right, sums)
+        inner, count = not others, step.steps
         if inner and count is not None and count <= 2 * MOST_UNROLLED:
-            return self._steps(left, right, range(count), step, sums)
+            return self._steps(left, right, range(count), step, sums, rows)
+        if count == 1:
+            return self._run(others, left, right, sums, rows)
+        unroll = MOST_UNROLLED if inner and (count is None or count >= MOST_UNROLLED) else 1
         whole: str | int = f"%n{depth}" if count is None else count // unroll * unroll
         if count is None and unroll > 1:
             whole = self.writer.value(f"and i64 {whole}, {-unroll}")
@@ -126,29 +139,40 @@ class _Microkernel:
         with self.writer.carrying(0, whole, unroll, sums, kind) as (k, carried):
             here = self._moved(left, k, step.left), self._moved(right, k, step.right)
             if inner:
-                self._steps(*here, range(unroll), step, carried)
+                self._steps(*here, range(unroll), step, carried, rows)
             else:
-                self._run(depth + 1, *here, carried)
+                self._run(others, *here, carried, rows)
         if count is None and unroll > 1:
             with self.writer.carrying(whole, f"%n{depth}", 1, sums, kind) as (k, carried):
-                self._step(self._moved(left, k, step.left), self._moved(right, k, step.right), 0, 0, carried)
+                self._step(self._moved(left, k, step.left), self._moved(right, k, step.right), 0, 0, carried, rows)
         elif count is not None and inner:
-            self._steps(left, right, range(count // unroll * unroll, count), step, sums)
+            self._steps(left, right, range(count // unroll * unroll, count), step, sums, rows)
         return None
+
+    def _parts(self, steps: Sequence[Step], left: str, right: str, sums: list[str]) -> None:
+        """Write the steps of an axis at which not all rows take part; those with the same rows are one loop."""
+        (step, *others), place, width = steps, 0, self.tile.vectors
+        for (low, high), same in groupby(step.rows):
+            count, part = len(list(same)), sums[low * width : high * width]
+            if part:
+                here = self._at(left, place * step.left), self._at(right, place * step.right)
+                self._run((Step(count, step.left, step.right), *others), *here, part, range(low, high))
+            sums[low * width : high * width] = part
+            place += count
 
     def _moved(self, base: str, counter: str, stride: int) -> str:
         return self.writer.address(base, self.writer.multiply(counter, stride), self.kind)
 
-    def _steps(self, left: str, right: str, places: Sequence[int], step: Step, sums: list[str]) -> None:
+    def _steps(self, left: str, right: str, places: Sequence[int], step: Step, sums: list[str], rows: range) -> None:
         for place in places:
-            self._step(left, right, place * step.left, place * step.right, sums)
+            self._step(left, right, place * step.left, place * step.right, sums, rows)
 
-    def _step(self, left: str, right: str, left_offset: int, right_offset: int, sums: list[str]) -> None:
+    def _step(self, left: str, right: str, left_offset: int, right_offset: int, sums: list[str], rows: range) -> None:
         tile, width = self.tile, self.tile.vectors
         vectors = [
             self.b.load(self._at(right, right_offset + v * self.lanes), tile.dtype, self.lanes) for v in range(width)
         ]
-        for r, row in enumerate(tile.rows):
+        for r, row in enumerate(tile.rows[rows.start : rows.stop]):
             element = self.b.splat(self.b.load(self._at(left, left_offset + row), tile.dtype), self.lanes)
             for v in range(width):
                 place = r * width + v

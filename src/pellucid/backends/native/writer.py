@@ -102,6 +102,12 @@ class Writer:
             return -(-a // divisor)
         return a if divisor == 1 else self.value(f"sdiv i64 {self.add(a, divisor - 1)}, {divisor}")
 
+    def down(self, a: str | int, divisor: int) -> str | int:
+        """Return a / divisor rounded down, of an a that is not negative."""
+        if isinstance(a, int):
+            return a // divisor
+        return a if divisor == 1 else self.value(f"udiv i64 {a}, {divisor}")
+
     def address(self, base: str, offset: str | int, kind: str) -> str:
         """Return the address ``offset`` elements of an LLVM type after ``base``."""
         if offset == 0:
