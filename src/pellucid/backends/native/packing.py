@@ -20,6 +20,8 @@ from .writer import Writer
 if TYPE_CHECKING:
     from .emit import Emitter
 
+AHEAD = 16  # steps from the one that is copied to the one that is asked for; hardware stays within a page
+
 # How many steps of an axis: all of them, or fewer, so many as generated code says.
 Count = int | tuple[int, str | int]
 
@@ -77,7 +79,11 @@ class Packing:
         (name, count), rest = axes[0], axes[1:]
         step = math.prod(extent(n) for _, n in rest) * inner * self.width
         with self.writer.loop(0, count if isinstance(count, int) else count[1]) as k:
-            here = self._moved(source, self.writer.multiply(k, self.strides.get(name, 0)))
+            stride = self.strides.get(name, 0)
+            here = self._moved(source, self.writer.multiply(k, stride))
+            if not rest and self.column == 1:
+                for v in range(self.vectors):
+                    self.writer.prefetch(self._moved(here, AHEAD * stride + v * self.lanes))
             self._walk(here, self._moved(target, self.writer.multiply(k, step)), rest, inner, copy)
         return None
 
