@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core.arguments import first_not_finite
 from ..core.errors import DtypeError, EmptyBatchError, InputError, NotANumberError
+from ..core.settings import check_number
 from ..looping import row_numbers
 from ..losses import Loss
 from .splits import are_classes, split_rows
@@ -197,6 +198,12 @@ def weight_array(
 def _class_weights(class_weight: Mapping[Any, float], labels: Array, are_all: bool) -> Array:
     if not are_classes(labels):
         raise InputError("class_weight needs labels that are whole numbers, one an example; use sample_weight")
+    if not isinstance(class_weight, Mapping):
+        raise InputError(
+            f"class_weight is {class_weight!r}, and a number for each class by its label was expected, such as {{1: 3.0}}"
+        )
+    for label, weight in class_weight.items():
+        check_number("class_weight", f"the weight of class {label!r}", weight, "nonnegative")
     present, inverse = np.unique(labels, return_inverse=True)
     missing = sorted(set(class_weight) - set(present.tolist()), key=str)
     if missing and are_all:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import InputError
-from ..core.settings import is_whole
+from ..core.settings import is_number, is_whole
 
 Array = np.ndarray[Any, Any]
 
@@ -33,7 +33,7 @@ def split_rows(labels: Array, share: float, seed: int) -> tuple[Array, Array]:
     >>> len(train), len(validation)
     (6, 2)
     """
-    if not 0 < share < 1:
+    if not is_number(share) or not 0 < share < 1:
         raise InputError(f"validation_split is {share!r}, and a share between 0 and 1 was expected")
     random = np.random.default_rng([seed & 0xFFFFFFFF, 0x76616C])
     count = len(labels)
