@@ -1,5 +1,6 @@
 """The entry point as a process: exit codes, and one message in place of a traceback."""
 
+import runpy
 import signal
 import subprocess
 import sys
@@ -26,6 +27,14 @@ def assert_one_message(result, said):
     assert result.stderr.count("\n") == 1
     assert said in result.stderr
     assert "Traceback" not in result.stdout + result.stderr
+
+
+def test_the_package_is_a_command(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["pellucid", "recipes"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("pellucid", run_name="__main__")
+    assert not ended.value.code
+    assert "binary-addition" in capsys.readouterr().out
 
 
 def test_a_folder_that_is_a_file(tmp_path):

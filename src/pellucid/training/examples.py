@@ -200,7 +200,8 @@ def _class_weights(class_weight: Mapping[Any, float], labels: Array, are_all: bo
         raise InputError("class_weight needs labels that are whole numbers, one an example; use sample_weight")
     if not isinstance(class_weight, Mapping):
         raise InputError(
-            f"class_weight is {class_weight!r}, and a number for each class by its label was expected, such as {{1: 3.0}}"
+            f"class_weight is {class_weight!r}, and a number for each class by its label was expected, such as"
+            " {1: 3.0}"
         )
     for label, weight in class_weight.items():
         check_number("class_weight", f"the weight of class {label!r}", weight, "nonnegative")
