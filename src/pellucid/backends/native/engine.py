@@ -5,6 +5,7 @@ An object that the disk cache kept is only loaded; LLVM then neither parses nor 
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import os
 import re
@@ -14,7 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ...core.errors import InternalError
-from . import libm
+from . import cores, libm, parts
 from .target import Target
 
 if TYPE_CHECKING:
@@ -42,15 +43,15 @@ class Module:
     """Machine code in memory. It stays there as long as this object lives, so keep it while the code may run.
 
     Args:
-        code: an object file.
-        names: the functions it defines that may be asked for.
-        outside: the functions it calls that it does not define.
+        objects: object files, which may call each other.
+        names: the functions they define that may be asked for.
+        outside: the functions they call that none of them defines.
     """
 
-    def __init__(self, code: bytes, names: Sequence[str], outside: Sequence[str]) -> None:
+    def __init__(self, objects: Sequence[bytes], names: Sequence[str], outside: Sequence[str]) -> None:
         with _lock:
             self._names = frozenset(names)
-            self._loaded = _load(code, names, outside)
+            self._loaded = _load(objects, names, outside)
 
     def address(self, name: str) -> int:
         """Return where a function of the module begins.
@@ -74,14 +75,22 @@ def compile_module(text: str, target: Target, optimise: str = "light") -> Module
     Raises:
         InternalError: LLVM does not accept the IR, or the IR calls something this process does not have.
     """
-    return Module(emit_object(text, target, optimise), sorted(set(_DEFINED.findall(text))), outside(text))
+    return Module(emit_objects(text, target, optimise), sorted(set(_DEFINED.findall(text))), outside(text))
 
 
-def emit_object(text: str, target: Target, optimise: str = "light") -> bytes:
-    """Compile LLVM IR to an object file."""
+def emit_objects(text: str, target: Target, optimise: str = "light") -> list[bytes]:
+    """Compile LLVM IR to object files: several where it is long and there are cores to compile its parts at once."""
+
+    def emit(part: str) -> bytes:
+        module, machine = _optimised(part, target, optimise)
+        with _llvm().ffi.OutputString() as error:
+            made = _unlocked("LLVMPY_TargetMachineEmitToMemory")(machine, module, True, error)
+            if not made:
+                raise InternalError(f"LLVM makes no code of this: {error}")
+        return _content(made)
+
     with _lock:
-        module, machine = _optimised(text, target, optimise)
-        return bytes(machine.emit_object(module))
+        return parts.side_by_side(emit, parts.cut(text, cores.thread_count()))
 
 
 def optimised(text: str, target: Target, optimise: str = "light") -> str:
@@ -135,8 +144,29 @@ def _optimised(text: str, target: Target, optimise: str) -> tuple[llvm.ModuleRef
         options = _llvm().create_pipeline_tuning_options(speed_level=3)
         builder = _llvm().create_pass_builder(machine, options)
         passes = builder.getModulePassManager() if optimise == "full" else _light_passes()
-        passes.run(module, builder)
+        _unlocked("LLVMPY_RunNewModulePassManager")(passes, module, builder)
     return module, machine
+
+
+@lru_cache
+def _unlocked(name: str) -> Any:
+    """Return a function of LLVM's without llvmlite's lock, which lets one thread at a time into any of them.
+
+    LLVM asks for no more than that each thread has a context of its own, and what is made in it.
+    """
+    binding = _llvm().ffi
+    function, locked = getattr(ctypes.CDLL(binding.lib._name), name), getattr(binding.lib, name)
+    function.argtypes, function.restype = locked.argtypes, locked.restype
+    return function
+
+
+def _content(buffer: Any) -> bytes:
+    """Return what a memory buffer of LLVM's holds, and free it."""
+    library = _llvm().ffi.lib
+    try:
+        return ctypes.string_at(library.LLVMPY_GetBufferStart(buffer), library.LLVMPY_GetBufferSize(buffer))
+    finally:
+        library.LLVMPY_DisposeMemoryBuffer(buffer)
 
 
 def _light_passes() -> llvm.ModulePassManager:
@@ -149,7 +179,7 @@ def _light_passes() -> llvm.ModulePassManager:
 def _parsed(text: str, target: Target) -> llvm.ModuleRef:
     header = f'target triple = "{target.triple}"\n'
     try:
-        module = _llvm().parse_assembly(header + text)
+        module = _llvm().parse_assembly(header + text, _llvm().create_context())
         module.verify()
     except RuntimeError as error:
         raise InternalError(f"LLVM does not accept the generated code: {_explained(str(error), text)}") from None
@@ -167,9 +197,11 @@ def _explained(message: str, text: str) -> str:
     return f"line {number + 1}, `{line}`: {place[2]}"
 
 
-def _load(code: bytes, names: Sequence[str], outside: Sequence[str]) -> llvm.ResourceTracker:
-    """Link an object into this process; the addresses hold as long as what is returned does."""
-    library = _llvm().JITLibraryBuilder().add_object_img(code).add_current_process()
+def _load(objects: Sequence[bytes], names: Sequence[str], outside: Sequence[str]) -> llvm.ResourceTracker:
+    """Link objects into this process; the addresses hold as long as what is returned does."""
+    library = _llvm().JITLibraryBuilder().add_current_process()
+    for code in objects:
+        library.add_object_img(code)
     for name in outside:
         place = libm.address(name)
         if place is not None:
@@ -193,4 +225,4 @@ _DEFINED = re.compile(r"^define (?!internal|private)[^@]*@([\w.]+)\(", re.MULTIL
 _DECLARED = re.compile(r"^declare [^@]*@([\w.]+)\(", re.MULTILINE)
 
 
-__all__ = ["PIPELINES", "Module", "assembly", "compile_module", "emit_object", "optimised", "outside", "version"]
+__all__ = ["PIPELINES", "Module", "assembly", "compile_module", "emit_objects", "optimised", "outside", "version"]
