@@ -1,6 +1,6 @@
 """LLVM IR to machine code in this process: parse, optimise, emit an object, load it.
 
-An object that the disk cache kept is only loaded; LLVM then neither parses nor optimises.
+An object that the disk cache kept is only loaded, for which LLVM itself is mostly not needed (`linking.py`).
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import itertools
 import os
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ...core.errors import InternalError
-from . import cores, libm, parts
-from .target import Target
+from . import cores, libm, linking, parts, residue
+from .target import Target, llvm_version
 
 if TYPE_CHECKING:
     import llvmlite.binding as llvm
@@ -81,16 +81,34 @@ def compile_module(text: str, target: Target, optimise: str = "light") -> Module
 def emit_objects(text: str, target: Target, optimise: str = "light") -> list[bytes]:
     """Compile LLVM IR to object files: several where it is long and there are cores to compile its parts at once."""
 
-    def emit(part: str) -> bytes:
-        module, machine = _optimised(part, target, optimise)
-        with _llvm().ffi.OutputString() as error:
-            made = _unlocked("LLVMPY_TargetMachineEmitToMemory")(machine, module, True, error)
-            if not made:
-                raise InternalError(f"LLVM makes no code of this: {error}")
-        return _content(made)
+    def optimise_part(part: str) -> tuple[llvm.ModuleRef, llvm.TargetMachine]:
+        return _optimised(part, target, optimise)
 
     with _lock:
-        return parts.side_by_side(emit, parts.cut(text, cores.thread_count()))
+        long = len(text) > parts.SMALLEST  # and so takes a time beside which giving back takes none
+        done = parts.side_by_side(optimise_part, parts.cut(text, cores.thread_count()))
+        if long:
+            give_back()  # the passes' code before that of the code generator is mapped
+        objects = parts.side_by_side(_emitted, done)
+        del done
+        if long:
+            give_back()
+    return objects
+
+
+def _emitted(optimised: tuple[llvm.ModuleRef, llvm.TargetMachine]) -> bytes:
+    """Return the object file of a module."""
+    module, machine = optimised
+    with _llvm().ffi.OutputString() as error:
+        made = _unlocked("LLVMPY_TargetMachineEmitToMemory")(machine, module, True, error)
+        if not made:
+            raise InternalError(f"LLVM makes no code of this: {error}")
+    return _content(made)
+
+
+def give_back() -> None:
+    """Give back to the system what LLVM has left in memory, of which it takes again what it needs."""
+    residue.give_back(_llvm().ffi.lib._name)
 
 
 def optimised(text: str, target: Target, optimise: str = "light") -> str:
@@ -121,12 +139,13 @@ def _llvm() -> Any:
     llvm.initialize_native_asmprinter()
     for option in OPTIONS:
         llvm.set_option("", option)
+    residue.give_back(llvm.ffi.lib._name)  # of what was mapped to load it, little is needed again
     return llvm
 
 
 def version() -> str:
     """Return what machine code depends on beside IR and target: LLVM's version, the passes and their options."""
-    return ".".join(map(str, _llvm().llvm_version_info)) + " " + " ".join([*PIPELINES["light"], *OPTIONS])
+    return " ".join([llvm_version(), *PIPELINES["light"], *OPTIONS])
 
 
 def _machine(target: Target) -> llvm.TargetMachine:
@@ -197,8 +216,12 @@ def _explained(message: str, text: str) -> str:
     return f"line {number + 1}, `{line}`: {place[2]}"
 
 
-def _load(objects: Sequence[bytes], names: Sequence[str], outside: Sequence[str]) -> llvm.ResourceTracker:
+def _load(objects: Sequence[bytes], names: Sequence[str], outside: Sequence[str]) -> Mapping[str, int]:
     """Link objects into this process; the addresses hold as long as what is returned does."""
+    return linking.link(objects, libm.anywhere) or _loaded_by_llvm(objects, names, outside)
+
+
+def _loaded_by_llvm(objects: Sequence[bytes], names: Sequence[str], outside: Sequence[str]) -> Mapping[str, int]:
     library = _llvm().JITLibraryBuilder().add_current_process()
     for code in objects:
         library.add_object_img(code)
@@ -209,9 +232,10 @@ def _load(objects: Sequence[bytes], names: Sequence[str], outside: Sequence[str]
     for name in names:
         library.export_symbol(name)
     try:
-        return library.link(_linker(), f"pellucid-{next(_numbers)}")
+        linked: Mapping[str, int] = library.link(_linker(), f"pellucid-{next(_numbers)}")
     except RuntimeError as error:
         raise InternalError(f"the generated code does not link: {str(error).strip()}") from None
+    return linked
 
 
 @lru_cache(maxsize=1)
@@ -225,4 +249,6 @@ _DEFINED = re.compile(r"^define (?!internal|private)[^@]*@([\w.]+)\(", re.MULTIL
 _DECLARED = re.compile(r"^declare [^@]*@([\w.]+)\(", re.MULTILINE)
 
 
-__all__ = ["PIPELINES", "Module", "assembly", "compile_module", "emit_objects", "optimised", "outside", "version"]
+__all__ = [
+    "PIPELINES", "Module", "assembly", "compile_module", "emit_objects", "give_back", "optimised", "outside", "version"
+]  # fmt: skip
