@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from ..core.sizes import show_shape
 from ..gradient import gradient
 from ..operations.comparison import equal
 from ..operations.elementwise import where
-from ..operations.source import parameter as make_parameter
+from ..operations.source import deferred_parameter
 from .clipping import clip_by_global_norm, clip_by_norm, clip_by_value
 from .schedules import LearningRateSchedule
 
@@ -267,8 +268,9 @@ class Optimizer:
                 f" it is asked to change need {dtype} {show_shape(shape)}; its state is that of other parameters"
             )
         if kept is None:
-            value = np.broadcast_to(np.asarray(initial, dtype), shape)  # takes no memory of its own
-            self.state[name] = make_parameter(value, name, trainable=False, dtype=dtype)
+            # Moments are as large as the weights; before the first step their memory is the compiler's.
+            draw = partial(np.broadcast_to, np.asarray(initial, dtype), shape)
+            self.state[name] = deferred_parameter(shape, dtype, draw, name, trainable=False)
         return self.state[name]
 
     def kept(self, parameters: Sequence[Parameter]) -> tuple[Kept, ...]:

@@ -1,21 +1,22 @@
 """LLVM IR to machine code in this process: parse, optimise, emit an object, load it.
 
-An object that the disk cache kept is only loaded; LLVM then neither parses nor optimises.
+An object that the disk cache kept is only loaded, for which LLVM itself is mostly not needed (`linking.py`).
 """
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import os
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ...core.errors import InternalError
-from . import libm
-from .target import Target
+from . import cores, libm, linking, parts, residue
+from .target import Target, llvm_version
 
 if TYPE_CHECKING:
     import llvmlite.binding as llvm
@@ -42,15 +43,15 @@ class Module:
     """Machine code in memory. It stays there as long as this object lives, so keep it while the code may run.
 
     Args:
-        code: an object file.
-        names: the functions it defines that may be asked for.
-        outside: the functions it calls that it does not define.
+        objects: object files, which may call each other.
+        names: the functions they define that may be asked for.
+        outside: the functions they call that none of them defines.
     """
 
-    def __init__(self, code: bytes, names: Sequence[str], outside: Sequence[str]) -> None:
+    def __init__(self, objects: Sequence[bytes], names: Sequence[str], outside: Sequence[str]) -> None:
         with _lock:
             self._names = frozenset(names)
-            self._loaded = _load(code, names, outside)
+            self._loaded = _load(objects, names, outside)
 
     def address(self, name: str) -> int:
         """Return where a function of the module begins.
@@ -74,14 +75,40 @@ def compile_module(text: str, target: Target, optimise: str = "light") -> Module
     Raises:
         InternalError: LLVM does not accept the IR, or the IR calls something this process does not have.
     """
-    return Module(emit_object(text, target, optimise), sorted(set(_DEFINED.findall(text))), outside(text))
+    return Module(emit_objects(text, target, optimise), sorted(set(_DEFINED.findall(text))), outside(text))
 
 
-def emit_object(text: str, target: Target, optimise: str = "light") -> bytes:
-    """Compile LLVM IR to an object file."""
+def emit_objects(text: str, target: Target, optimise: str = "light") -> list[bytes]:
+    """Compile LLVM IR to object files: several where it is long and there are cores to compile its parts at once."""
+
+    def optimise_part(part: str) -> tuple[llvm.ModuleRef, llvm.TargetMachine]:
+        return _optimised(part, target, optimise)
+
     with _lock:
-        module, machine = _optimised(text, target, optimise)
-        return bytes(machine.emit_object(module))
+        long = len(text) > parts.SMALLEST  # and so takes a time beside which giving back takes none
+        done = parts.side_by_side(optimise_part, parts.cut(text, cores.thread_count()))
+        if long:
+            give_back()  # the passes' code before that of the code generator is mapped
+        objects = parts.side_by_side(_emitted, done)
+        del done
+        if long:
+            give_back()
+    return objects
+
+
+def _emitted(optimised: tuple[llvm.ModuleRef, llvm.TargetMachine]) -> bytes:
+    """Return the object file of a module."""
+    module, machine = optimised
+    with _llvm().ffi.OutputString() as error:
+        made = _unlocked("LLVMPY_TargetMachineEmitToMemory")(machine, module, True, error)
+        if not made:
+            raise InternalError(f"LLVM makes no code of this: {error}")
+    return _content(made)
+
+
+def give_back() -> None:
+    """Give back to the system what LLVM has left in memory, of which it takes again what it needs."""
+    residue.give_back(_llvm().ffi.lib._name)
 
 
 def optimised(text: str, target: Target, optimise: str = "light") -> str:
@@ -112,12 +139,13 @@ def _llvm() -> Any:
     llvm.initialize_native_asmprinter()
     for option in OPTIONS:
         llvm.set_option("", option)
+    residue.give_back(llvm.ffi.lib._name)  # of what was mapped to load it, little is needed again
     return llvm
 
 
 def version() -> str:
     """Return what machine code depends on beside IR and target: LLVM's version, the passes and their options."""
-    return ".".join(map(str, _llvm().llvm_version_info)) + " " + " ".join([*PIPELINES["light"], *OPTIONS])
+    return " ".join([llvm_version(), *PIPELINES["light"], *OPTIONS])
 
 
 def _machine(target: Target) -> llvm.TargetMachine:
@@ -135,8 +163,29 @@ def _optimised(text: str, target: Target, optimise: str) -> tuple[llvm.ModuleRef
         options = _llvm().create_pipeline_tuning_options(speed_level=3)
         builder = _llvm().create_pass_builder(machine, options)
         passes = builder.getModulePassManager() if optimise == "full" else _light_passes()
-        passes.run(module, builder)
+        _unlocked("LLVMPY_RunNewModulePassManager")(passes, module, builder)
     return module, machine
+
+
+@lru_cache
+def _unlocked(name: str) -> Any:
+    """Return a function of LLVM's without llvmlite's lock, which lets one thread at a time into any of them.
+
+    LLVM asks for no more than that each thread has a context of its own, and what is made in it.
+    """
+    binding = _llvm().ffi
+    function, locked = getattr(ctypes.CDLL(binding.lib._name), name), getattr(binding.lib, name)
+    function.argtypes, function.restype = locked.argtypes, locked.restype
+    return function
+
+
+def _content(buffer: Any) -> bytes:
+    """Return what a memory buffer of LLVM's holds, and free it."""
+    library = _llvm().ffi.lib
+    try:
+        return ctypes.string_at(library.LLVMPY_GetBufferStart(buffer), library.LLVMPY_GetBufferSize(buffer))
+    finally:
+        library.LLVMPY_DisposeMemoryBuffer(buffer)
 
 
 def _light_passes() -> llvm.ModulePassManager:
@@ -149,7 +198,7 @@ def _light_passes() -> llvm.ModulePassManager:
 def _parsed(text: str, target: Target) -> llvm.ModuleRef:
     header = f'target triple = "{target.triple}"\n'
     try:
-        module = _llvm().parse_assembly(header + text)
+        module = _llvm().parse_assembly(header + text, _llvm().create_context())
         module.verify()
     except RuntimeError as error:
         raise InternalError(f"LLVM does not accept the generated code: {_explained(str(error), text)}") from None
@@ -167,9 +216,15 @@ def _explained(message: str, text: str) -> str:
     return f"line {number + 1}, `{line}`: {place[2]}"
 
 
-def _load(code: bytes, names: Sequence[str], outside: Sequence[str]) -> llvm.ResourceTracker:
-    """Link an object into this process; the addresses hold as long as what is returned does."""
-    library = _llvm().JITLibraryBuilder().add_object_img(code).add_current_process()
+def _load(objects: Sequence[bytes], names: Sequence[str], outside: Sequence[str]) -> Mapping[str, int]:
+    """Link objects into this process; the addresses hold as long as what is returned does."""
+    return linking.link(objects, libm.anywhere) or _loaded_by_llvm(objects, names, outside)
+
+
+def _loaded_by_llvm(objects: Sequence[bytes], names: Sequence[str], outside: Sequence[str]) -> Mapping[str, int]:
+    library = _llvm().JITLibraryBuilder().add_current_process()
+    for code in objects:
+        library.add_object_img(code)
     for name in outside:
         place = libm.address(name)
         if place is not None:
@@ -177,9 +232,10 @@ def _load(code: bytes, names: Sequence[str], outside: Sequence[str]) -> llvm.Res
     for name in names:
         library.export_symbol(name)
     try:
-        return library.link(_linker(), f"pellucid-{next(_numbers)}")
+        linked: Mapping[str, int] = library.link(_linker(), f"pellucid-{next(_numbers)}")
     except RuntimeError as error:
         raise InternalError(f"the generated code does not link: {str(error).strip()}") from None
+    return linked
 
 
 @lru_cache(maxsize=1)
@@ -193,4 +249,6 @@ _DEFINED = re.compile(r"^define (?!internal|private)[^@]*@([\w.]+)\(", re.MULTIL
 _DECLARED = re.compile(r"^declare [^@]*@([\w.]+)\(", re.MULTILINE)
 
 
-__all__ = ["PIPELINES", "Module", "assembly", "compile_module", "emit_object", "optimised", "outside", "version"]
+__all__ = [
+    "PIPELINES", "Module", "assembly", "compile_module", "emit_objects", "give_back", "optimised", "outside", "version"
+]  # fmt: skip

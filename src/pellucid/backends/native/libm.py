@@ -42,6 +42,18 @@ def address(name: str) -> int | None:
     return None if function is None else ctypes.cast(function, ctypes.c_void_p).value
 
 
+def anywhere(name: str) -> int | None:
+    """Return where a function of libm, or else of any library of this process, stands, or None."""
+    found = address(name)
+    function = getattr(_process(), name, None) if found is None else None
+    return found if function is None else ctypes.cast(function, ctypes.c_void_p).value
+
+
+@cache
+def _process() -> ctypes.CDLL:
+    return ctypes.CDLL(None)
+
+
 @cache
 def _library() -> ctypes.CDLL:
     """Open libm by name: the Python program itself need not have been linked with it."""

@@ -12,7 +12,7 @@ import hashlib
 import importlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache as remembered
 from functools import cached_property
 from importlib.resources import files
@@ -102,18 +102,19 @@ class NativeStep:
         return engine.assembly(self.text, self.target)
 
     def _compiled(self) -> bytes:
-        """Return what the cache keeps: a line that says what follows, the constants, and the object."""
+        """Return what the cache keeps: a line that says what follows, the constants, and the objects."""
         constants = self.generated.constants
-        code = engine.emit_object(self.text, self.target)
+        objects = engine.emit_objects(self.text, self.target)
         says = {
             "arena": self.program.arena_bytes,
             "scratch": self.generated.scratch_bytes,
             "team": self.generated.team,
             "kernels": len(self.generated.kernels),
             "constants": [(b.dtype, len(b.data)) for b in constants],
+            "objects": [len(code) for code in objects],
             "outside": engine.outside(self.text),
         }
-        return b"".join([json.dumps(says).encode(), b"\n", *(b.data for b in constants), code])
+        return b"".join([json.dumps(says).encode(), b"\n", *(b.data for b in constants), *objects])
 
     def _load(self, kept: bytes) -> None:
         line, _, rest = kept.partition(b"\n")
@@ -122,11 +123,9 @@ class NativeStep:
         self._scratch_bytes: int = says["scratch"]
         self._team: bool = says["team"]
         self._kernels: int = says["kernels"]
-        self._data, start = [], 0
-        for dtype, length in says["constants"]:
-            self._data.append(np.frombuffer(rest[start : start + length], dtype=dtype))
-            start += length
-        self.module = engine.Module(rest[start:], ["run"], says["outside"])
+        pieces = _pieces(rest, [*(length for _, length in says["constants"]), *says["objects"]])
+        self._data = [np.frombuffer(next(pieces), dtype=dtype) for dtype, _ in says["constants"]]
+        self.module = engine.Module(list(pieces), ["run"], says["outside"])
         self._run = self.module.address("run")
 
     def on_parameters(self, parameters: Mapping[Parameter, Parameter]) -> NativeStep:
@@ -163,6 +162,14 @@ class NativeStep:
         addresses = [a.ctypes.data for a in arrays]
         own = [memory[name].ctypes.data for name in ("arena", "scratch", "clock")]
         return np.array([*addresses, *own, *numbers], dtype=np.int64)
+
+
+def _pieces(whole: bytes, lengths: Sequence[int]) -> Iterator[bytes]:
+    """Yield what lies one after another, of these lengths."""
+    start = 0
+    for length in lengths:
+        yield whole[start : start + length]
+        start += length
 
 
 def searching() -> bool:

@@ -1,15 +1,28 @@
-"""The machine that code is generated for: its name to LLVM, and its vector width."""
+"""The machine that code is generated for: its name to LLVM, and its vector width.
+
+LLVM is asked what this machine is once, and its answer kept on disk: a process that finds its programs there as well
+never loads LLVM.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
+import llvmlite
+from llvmlite.utils import get_library_name
+
 from ...core.errors import PellucidError
+from . import cache as disk
 from .values import BYTES
 
 VARIABLE = "PELLUCID_TARGET"
+PROCESSORS = Path("/proc/cpuinfo")
+_KIND = ("vendor_id", "cpu family", "model", "stepping", "flags")  # what tells one kind of processor from another
 
 # The x86-64 micro-architecture levels of the System V ABI: what code for each restricted target may use, and
 # what this machine must have to run it.
@@ -64,14 +77,49 @@ def host() -> Target:
 
 
 @cache
-def _host(restricted: str) -> Target:
+def llvm_version() -> str:
+    """Return which LLVM there is, without loading it: llvmlite's version, and its library's size and time."""
+    with contextlib.suppress(OSError):
+        status = os.stat(Path(llvmlite.__file__).parent / "binding" / get_library_name())
+        return f"llvmlite {llvmlite.__version__} {status.st_size} {status.st_mtime_ns}"
+    return f"llvmlite {llvmlite.__version__}"
+
+
+def _this_machine() -> tuple[str, str, dict[str, bool]]:
+    """Return what LLVM calls this machine, its processor, and which instruction sets it has."""
+    kind = _kind()
+    key = disk.MEASURED + disk.key("host", llvm_version(), kind)
+    kept = disk.read(key) if kind else None
+    if kept is not None:
+        triple, cpu, available = json.loads(kept)
+        return triple, cpu, available
     import llvmlite.binding as llvm
 
-    triple: str = llvm.get_process_triple()
+    triple, cpu = llvm.get_process_triple(), llvm.get_host_cpu_name()
     available = dict(llvm.get_host_cpu_features())
+    if kind:
+        disk.write(key, json.dumps([triple, cpu, available]).encode())
+    return triple, cpu, available
+
+
+def _kind(path: Path = PROCESSORS) -> str:
+    """Return what the system says of the first processor, as far as it is the same at every start; "" if nothing."""
+    found = {}
+    with contextlib.suppress(OSError, UnicodeDecodeError), path.open(encoding="ascii") as lines:
+        for line in lines:
+            name, _, value = line.partition(":")
+            if not name.strip():
+                break
+            found[name.strip()] = value.strip()
+    return "; ".join(f"{name} {found[name]}" for name in _KIND) if all(name in found for name in _KIND) else ""
+
+
+@cache
+def _host(restricted: str) -> Target:
+    triple, cpu, available = _this_machine()
     if not restricted:
         features = ",".join(f"{'+' if on else '-'}{name}" for name, on in sorted(available.items()))
-        return _make(triple, llvm.get_host_cpu_name(), features, available)
+        return _make(triple, cpu, features, available)
     if restricted not in _LEVELS:
         raise PellucidError(f"{VARIABLE} is {restricted!r}; expected one of {', '.join(_LEVELS)}, or leave it unset")
     cpu, needed = _LEVELS[restricted]

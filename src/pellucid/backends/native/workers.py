@@ -106,9 +106,10 @@ class _Workers:
         key = cache.key(code, target.key, engine.version())
         kept = cache.read(key)
         if kept is None:
-            kept = engine.emit_object(code, target)
+            (kept,) = engine.emit_objects(code, target)
+            engine.give_back()
             cache.write(key, kept)
-        return engine.Module(kept, _NAMES, engine.outside(code))
+        return engine.Module([kept], _NAMES, engine.outside(code))
 
     @cached_property
     def launch(self) -> ctypes._FuncPointer:
