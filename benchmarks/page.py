@@ -31,10 +31,8 @@ as 100 GFLOP/s a core, and about 30 GB/s of memory.
   producer writes it there in the first place.
 - **Memory, cold.** A process that finds its programs on the disk does not load LLVM: on Zen 4 it takes 19 MiB for the
   3072 network (its weights are 10), 57 for the MNIST CNN (with Adam's moments 37, and the arena 13) and 108 for the
-  CIFAR CNN, which is the lower end of the ranges. The first one, which compiles, takes 72, 98 and 118 at most. Some 40
-  of those are pages of LLVM's library, mapped from its file, and 10 LLVM's own. These pages are given back when it was
-  loaded, between its passes and its code generator, and when it is done; the system then has them in its cache, and
-  they no longer count as the process's. Without that it is 12 to 27 MiB more while compiling, and 40 or more for good.
+  CIFAR CNN, which is the lower end of the ranges. The first one, which compiles, takes up to 80 more, most of which are
+  pages of LLVM's library, mapped from its file; the system has them back when it needs the room.
 - **NetworkClassifier on digits, 5x MLPClassifier.** The table was measured before models of one structure shared their
   programs within a process. In CPU time, with one thread for each of the two and on a busy machine, a fit that is not
   the process's first has since gone from 136 ms to 104, where MLPClassifier takes 470: from 3.4x to 4.6x (4.8x in the

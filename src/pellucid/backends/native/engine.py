@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ...core.errors import InternalError
-from . import cores, libm, linking, parts, residue
+from . import cores, libm, linking, parts
 from .target import Target, llvm_version
 
 if TYPE_CHECKING:
@@ -85,15 +85,8 @@ def emit_objects(text: str, target: Target, optimise: str = "light") -> list[byt
         return _optimised(part, target, optimise)
 
     with _lock:
-        long = len(text) > parts.SMALLEST  # and so takes a time beside which giving back takes none
         done = parts.side_by_side(optimise_part, parts.cut(text, cores.thread_count()))
-        if long:
-            give_back()  # the passes' code before that of the code generator is mapped
-        objects = parts.side_by_side(_emitted, done)
-        del done
-        if long:
-            give_back()
-    return objects
+        return parts.side_by_side(_emitted, done)
 
 
 def _emitted(optimised: tuple[llvm.ModuleRef, llvm.TargetMachine]) -> bytes:
@@ -104,11 +97,6 @@ def _emitted(optimised: tuple[llvm.ModuleRef, llvm.TargetMachine]) -> bytes:
         if not made:
             raise InternalError(f"LLVM makes no code of this: {error}")
     return _content(made)
-
-
-def give_back() -> None:
-    """Give back to the system what LLVM has left in memory, of which it takes again what it needs."""
-    residue.give_back(_llvm().ffi.lib._name)
 
 
 def optimised(text: str, target: Target, optimise: str = "light") -> str:
@@ -139,7 +127,6 @@ def _llvm() -> Any:
     llvm.initialize_native_asmprinter()
     for option in OPTIONS:
         llvm.set_option("", option)
-    residue.give_back(llvm.ffi.lib._name)  # of what was mapped to load it, little is needed again
     return llvm
 
 
@@ -171,10 +158,14 @@ def _optimised(text: str, target: Target, optimise: str) -> tuple[llvm.ModuleRef
 def _unlocked(name: str) -> Any:
     """Return a function of LLVM's without llvmlite's lock, which lets one thread at a time into any of them.
 
-    LLVM asks for no more than that each thread has a context of its own, and what is made in it.
+    LLVM asks for no more than that each thread has a context of its own, and what is made in it. Where a version of
+    llvmlite does not say where its library is, one part is compiled after the other.
     """
-    binding = _llvm().ffi
-    function, locked = getattr(ctypes.CDLL(binding.lib._name), name), getattr(binding.lib, name)
+    library = _llvm().ffi.lib
+    locked, path = getattr(library, name), getattr(library, "_name", None)
+    if path is None:
+        return locked
+    function = getattr(ctypes.CDLL(path), name)
     function.argtypes, function.restype = locked.argtypes, locked.restype
     return function
 
@@ -249,6 +240,4 @@ _DEFINED = re.compile(r"^define (?!internal|private)[^@]*@([\w.]+)\(", re.MULTIL
 _DECLARED = re.compile(r"^declare [^@]*@([\w.]+)\(", re.MULTILINE)
 
 
-__all__ = [
-    "PIPELINES", "Module", "assembly", "compile_module", "emit_objects", "give_back", "optimised", "outside", "version"
-]  # fmt: skip
+__all__ = ["PIPELINES", "Module", "assembly", "compile_module", "emit_objects", "optimised", "outside", "version"]

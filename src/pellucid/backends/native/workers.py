@@ -107,7 +107,6 @@ class _Workers:
         kept = cache.read(key)
         if kept is None:
             (kept,) = engine.emit_objects(code, target)
-            engine.give_back()
             cache.write(key, kept)
         return engine.Module([kept], _NAMES, engine.outside(code))
 
