@@ -1,4 +1,4 @@
-"""Arrays that no cache holds go past the caches in whole lines, and their rows are asked for ahead, to the same bits."""
+"""Arrays that no cache holds go past the caches in whole lines, and their rows are asked for ahead: the same bits."""
 
 from __future__ import annotations
 
