@@ -211,22 +211,34 @@ class Layout:
         return operand.inputs[1] if self._is_read_in_place(operand) else operand
 
     def _find_invariant(self) -> set[Expression]:
-        """What is worth computing once a call: it depends on the inputs alone, and is more than a few comparisons."""
+        """What is worth computing once a call: it depends on the inputs alone, and is more than a few comparisons.
+
+        Something that changes from step to step needs it: what only roots need that depend on the inputs alone as well
+        is best made where these are, in the same loops.
+        """
         roots = set(self.step.roots)
         fixed: set[Expression] = set()
+        same: set[Expression] = set()  # roots that are the same at every step
         worth: set[Expression] = set()
         for current in self.order:
             source = current.operation.kind == "source" and not isinstance(current, Parameter)
             source = source and current.operation is not step_variable
             inner = current.inputs and all(i in fixed for i in current.inputs) and current.operation.kind != "random"
             if current in roots:
+                same.update([current] if inner else [])
                 continue  # stored anew at every step, and with it what reads it
             if source or inner:
                 fixed.add(current)
             costly = current.operation.kind in ("reduction", "product", "indexing") or not current.operation.facts.cheap
             if inner and (costly or any(i in worth for i in current.inputs)):
                 worth.add(current)
-        return set(topological(worth))
+        needed: set[Expression] = set()
+        for current in reversed(self.order):
+            readers = self.readers[current]
+            unchanging = bool(readers) and all(r in same or r in worth - needed for r in readers)
+            if current in worth and not unchanging:
+                needed.add(current)
+        return set(topological(needed))
 
     # buffers
 

@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ..core.dtypes import is_float
 from ..core.errors import InternalError
 from ..core.expression import Expression, Parameter
 from ..core.indices import Index, loop_variable
@@ -365,6 +366,9 @@ class Lowering(Layout):
             return Draw(operation, token, linear(indices, row_major(current)), kept, current.dtype)
         if operation.kind == "elementwise":
             values = tuple(self.value(i, _stretched(indices, i)) for i in current.inputs)
+            if _is_part_of_whole(current):
+                one = Apply(operation, (Literal(1, current.dtype), values[1]), (), current.dtype)
+                return Apply(operations["multiply"], (values[0], one), (), current.dtype)
             return Apply(operation, values, current.attributes, current.dtype)
         if operation.read:
             (operand,) = current.inputs
@@ -417,6 +421,20 @@ class Lowering(Layout):
         for old, position in merged:
             index = index + position * strides[old[-1]]
         return Load(base.buffer, index, base.row)
+
+
+def _is_part_of_whole(current: Expression) -> bool:
+    """Whether it is terms divided by their own sum, as in softmax: one reciprocal serves all of them.
+
+    A quotient takes as long as several products. No term is negative, so that each part is between 0 and 1, and what it
+    loses is a rounding.
+    """
+    if current.operation.name != "divide" or not is_float(current.dtype):
+        return False
+    terms, whole = current.inputs
+    while is_reshape(whole):
+        (whole,) = whole.inputs
+    return whole.operation.name == "sum" and whole.inputs == (terms,) and terms.operation.facts.range[0] >= 0
 
 
 def _axes(*ranked: tuple[int, Loop]) -> tuple[tuple[str, int], ...]:

@@ -22,6 +22,7 @@ from .loops import (
     reads,
     replace_variables,
 )
+from .memory import WIDEST_PACKED
 
 SHORTEST_VECTOR = 4
 LONG_ROW = 16
@@ -127,8 +128,9 @@ def _target(leaf: Statement) -> Load:
 
 
 def _strides(load: Load, loop: Loop) -> bool:
-    """Whether lanes over the loop would jump through memory (an input is laid out anew, once, where they would)."""
-    return load.buffer.place != "input" and abs(load.index.coefficient(loop.variable)) > 1
+    """Whether lanes over the loop would jump through memory (an input of short rows is laid out anew, once)."""
+    nearest = WIDEST_PACKED if load.buffer.place == "input" else 1
+    return abs(load.index.coefficient(loop.variable)) > nearest
 
 
 def _leaf_extents(statement: Statement) -> Iterator[int]:

@@ -98,10 +98,10 @@ class Arithmetic(Lanes):
         if y.number is not None and y.number == y.number:
             # One machine instruction: the comparison is false where x is NaN, and then x is what is kept.
             return self.select(self.compare(order, y, x), y, x)
-        keep = self.compare(order, x, y)
-        if is_float(x.dtype):
-            keep = self.bit_or(keep, self.is_nan(x))
-        return self.select(keep, x, y)
+        if not is_float(x.dtype):
+            return self.select(self.compare(order, x, y), x, y)
+        # One instruction that keeps x where either is NaN, and one for y, so that a long maximum x waits for one alone.
+        return self.select(self.is_nan(y), y, self.select(self.compare(order, y, x), y, x))
 
     def abs(self, x: Value) -> Value:
         """|x|; the smallest signed integer stays as it is."""

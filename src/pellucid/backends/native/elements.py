@@ -13,9 +13,12 @@ from ...core.indices import Index
 from ...schedule.loops import Buffer, Draw, Literal, Load, Position, Row
 from ...schedule.loops import Value as LoopValue
 from .arithmetic import Arithmetic, Value, memory_type
+from .streams import Streams
+from .values import BYTES
 from .writer import Writer
 
 ROWS_AHEAD = 4
+LINE = 64
 
 
 @dataclass
@@ -47,6 +50,7 @@ class Elements:
         self.counters: dict[str, str | int] = {}
         self.lanes: Lanes | None = None
         self.private_lanes: dict[Buffer, int] = {}
+        self.streams = Streams()  # of the outermost statement being written
 
     def offset(self, index: Index) -> str | int:
         """Return an index as a number of elements, lanes at their first."""
@@ -66,6 +70,9 @@ class Elements:
         if rows is None and pace == 1:
             if row is not None:
                 self._ask_ahead(buffer, index, row)
+            elif loop := self.streams.ahead.get((buffer, index)):
+                last = loop.extent - 1
+                self._ask(buffer, index, None, loop.variable, 1, last, lanes.count * BYTES[buffer.dtype], near=True)
             return self.b.load(address, buffer.dtype, lanes.count, lanes.mask)
         jumps = self._jumps(pace, rows, lanes.count)
         if lanes.mask is not None and not self.target.has_scatter:
@@ -84,7 +91,7 @@ class Elements:
             raise InternalError(f"lanes over {lanes.variable} would all store into {buffer}[{index}]")
         value = self.b.splat(value, lanes.count)
         if rows is None and pace == 1:
-            return self.b.store(value, address, lanes.mask)
+            return self.b.store(value, address, lanes.mask, (buffer, index) in self.streams.past)
         jumps = self._jumps(pace, rows, lanes.count)
         if lanes.mask is not None and rows is None and not self.target.has_scatter:
             # Each masked lane would be a branch of its own: lanes that do not count store what the first one does.
@@ -120,14 +127,26 @@ class Elements:
         known = [name for name in picked.index.variables if name in self.counters]
         if len(known) != 1 or picked.index.terms != ((known[0], 1),):
             return
-        counter = self.counters[known[0]]
-        ahead = self.writer.add(counter, ROWS_AHEAD)
-        inside = self.writer.value(f"call i64 @llvm.smin.i64(i64 {ahead}, i64 {picked.buffer.size - 1})")
-        self.writer.declare("i64 @llvm.smin.i64(i64, i64)")
-        self.counters[known[0]] = inside
+        self._ask(buffer, index, row, known[0], ROWS_AHEAD, picked.buffer.size - 1)
+
+    def _ask(
+        self,
+        buffer: Buffer,
+        index: Index,
+        row: Row | None,
+        variable: str,
+        ahead: int,
+        last: int,
+        size: int = LINE,
+        near: bool = False,
+    ) -> None:
+        """Ask memory for the lines that are read some passes of a loop from now, at most in the last of them."""
+        counter = self.counters[variable]
+        self.counters[variable] = self.writer.smaller(self.writer.add(counter, ahead), last)
         address, _, _ = self._place(buffer, index, row)
-        self.counters[known[0]] = counter
-        self.writer.prefetch(address)
+        self.counters[variable] = counter
+        for line in range(0, size, LINE):
+            self.writer.prefetch(self.writer.address(address, line, "i8"), near)
 
     def _jumps(self, pace: int, rows: Value | None, count: int) -> Value:
         step = self.b.iota(count, "int64")

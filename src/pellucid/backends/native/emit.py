@@ -32,8 +32,10 @@ from .arithmetic import Arithmetic, Value, memory_type
 from .blocked import BlockedContraction
 from .blocking import Blocking
 from .elements import Elements, Lanes
+from .machine import Caches
 from .microkernel import Tile
 from .product import SmallProduct
+from .streams import fence, streams
 from .target import Target
 from .values import BYTES
 from .writer import Writer
@@ -64,6 +66,7 @@ class Module:
     """What the kernels of a program share: micro-kernels, how much memory a thread needs, how contractions are cut."""
 
     choose: Callable[[Contraction, Target], Blocking]
+    caches: Caches
     waits: set[int] = field(default_factory=set)  # the identities of statements before which threads meet
     functions: dict[Tile, tuple[str, str]] = field(default_factory=dict)
     scratch_bytes: int = 0
@@ -117,7 +120,12 @@ class Emitter(Elements):
         self.private_bytes = 0
         if isinstance(statement, Loop):
             self._allocate_private(statement)
-        return self.statement(statement)
+        self.streams = streams(statement, self.module.caches)
+        self.statement(statement)
+        if self.streams.past and (instruction := fence(self.target.triple)):
+            self.writer.declare(instruction)
+            self.writer.line(f"call {instruction}")
+        return None
 
     def _steps(self, loop: Loop) -> None:
         """Write the steps of a recurrence, after each of which threads meet."""

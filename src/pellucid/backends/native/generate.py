@@ -69,7 +69,8 @@ class Generated:
         """Return the LLVM IR of the step."""
         declarations: dict[str, None] = {}
         caches = cache_sizes()
-        module = Module(self.choose or (lambda contraction, target: blocking(contraction, target, caches)), self.waits)
+        choose = self.choose or (lambda contraction, target: blocking(contraction, target, caches))
+        module = Module(choose, caches, self.waits)
         once = bool(self.program.once)
         named = {"once": self.program.once} if once else {}
         named |= {f"kernel{k}": group for k, group in enumerate(self.kernels)}

@@ -7,7 +7,10 @@ from collections.abc import Callable, Sequence
 from ...core.errors import InternalError
 from .target import Target
 from .values import BYTES, Value, constant_value, llvm_type, memory_type, suffix
-from .writer import Writer
+from .writer import PAST_CACHES, Writer
+
+LINE = 64
+NARROWEST_PAST = 16  # bytes of a store that processors let go past the caches
 
 
 class Lanes:
@@ -198,10 +201,18 @@ class Lanes:
         self._declare(function, kind, operands)
         return self._from_memory(f"call {kind} {function}({', '.join(operands)})", dtype, lanes)
 
-    def store(self, value: Value, address: str, mask: Value | None = None) -> None:
-        """Write neighbouring elements; lanes where the mask is false are left alone."""
+    def store(self, value: Value, address: str, mask: Value | None = None, past: bool = False) -> None:
+        """Write neighbouring elements; lanes where the mask is false are left alone.
+
+        Args:
+            value, address, mask: what is written where.
+            past: whether it may go past the caches, for which the address is a multiple of the lanes' bytes, or of a
+                line's.
+        """
         stored, align = self._to_memory(value), BYTES[value.dtype]
-        if mask is None or mask.number:
+        if past and mask is None and value.lanes * align >= NARROWEST_PAST:
+            self.writer.line(f"store {stored}, ptr {address}, align {min(value.lanes * align, LINE)}{PAST_CACHES}")
+        elif mask is None or mask.number:
             self.writer.line(f"store {stored}, ptr {address}, align {align}")
         elif not value.lanes:
             with self.writer.branch(mask.text):

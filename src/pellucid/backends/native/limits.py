@@ -24,7 +24,7 @@ from . import engine
 from .machine import Machine, machine, third_level_caches
 from .target import Target
 from .values import BYTES, llvm_type, suffix
-from .writer import MODULE_END, Writer
+from .writer import MODULE_END, PAST_CACHES, Writer
 
 LEVELS = ("L1", "L2", "L3", "memory")
 DTYPES = ("float32", "float64")
@@ -293,7 +293,7 @@ def _copy_text(target: Target, streaming: bool) -> str:
     """Return LLVM IR that copies float32 elements, a multiple of VECTORS_AT_ONCE vectors, a number of times."""
     lanes = target.lanes("float32")
     kind, aligned = llvm_type("float32", lanes), f"align {min(lanes * BYTES['float32'], LINE)}"
-    hint = ", !nontemporal !2" if streaming else ""
+    hint = PAST_CACHES if streaming else ""
     writer = Writer(f"void @run({_GATE}, ptr %source, ptr %target, i64 %elements, i64 %times) nounwind", {})
     _wait(writer)
     with writer.loop(0, "%times"), writer.loop(0, "%elements", lanes * VECTORS_AT_ONCE) as first:
@@ -302,4 +302,4 @@ def _copy_text(target: Target, streaming: bool) -> str:
             loaded = writer.value(f"load {kind}, ptr {writer.address('%source', offset, 'float')}, {aligned}")
             place = writer.address("%target", offset, "float")
             writer.line(f"store {kind} {loaded}, ptr {place}, {aligned}{hint}")
-    return "\n".join([writer.text(), MODULE_END, "!2 = !{i32 1}", ""])
+    return "\n".join([writer.text(), MODULE_END])

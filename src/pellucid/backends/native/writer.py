@@ -194,4 +194,8 @@ class Writer:
 MODULE_END = """
 !0 = distinct !{!0, !1}
 !1 = !{!"llvm.loop.unroll.disable"}
+!2 = !{i32 1}
 """
+
+PAST_CACHES = ", !nontemporal !2"
+"""What makes a store go past the caches; it has to begin at a multiple of its own size."""
