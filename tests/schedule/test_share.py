@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 import pellucid as pc
 from backends.native.blocks import normal, program_of
 from pellucid.core.indices import Index, loop_variable
 from pellucid.core.operation import operations
-from pellucid.schedule.loops import Buffer, Contraction, Draw, Load, Loop, Program, Reduce, Statement, Store, leaves
-from pellucid.schedule.share import MOST_PARTS, cut_sums, phases, share_out
+from pellucid.schedule.loops import Buffer, Load, Loop, Program, Reduce, Statement, Store
+from pellucid.schedule.share import MOST_PARTS, cut_sums, share_out
 from pellucid.schedule.text import program_text
 
 
@@ -135,59 +134,3 @@ def test_a_fold_of_overlapping_windows_is_shared_out_over_examples_alone():
 
 def text(statement: Statement) -> str:
     return program_text(Program([], [statement], []))
-
-
-ROWS, INPUTS, CLASSES, BATCH = 300, 784, 10, 100
-
-
-def softmax_regression() -> tuple[pc.Function, list[pc.Parameter], tuple[np.ndarray, np.ndarray]]:
-    """Return a training step of softmax regression, its parameters, and rows for minibatches of it."""
-    draw = np.random.default_rng(5)
-    images, labels = draw.random((ROWS, INPUTS), dtype=np.float32), draw.integers(0, CLASSES, ROWS).astype(np.int32)
-    x, y = pc.variable("x", ("batch", INPUTS)), pc.variable("y", ("batch",), dtype="int32")
-    W = pc.parameter(np.zeros((INPUTS, CLASSES), np.float32), name="W")
-    b = pc.parameter(np.zeros(CLASSES, np.float32), name="b")
-    loss = pc.losses.cross_entropy(x @ W + b, y).mean()
-    updates = [(p, p - 0.1 * g) for p, g in zip((W, b), pc.gradient(loss, [W, b]), strict=True)]
-    return pc.function([x, y], loss, updates=updates), [W, b], (images, labels)
-
-
-def test_what_follows_from_a_part_of_a_product_is_done_with_it(monkeypatch):
-    """Of a step's five phases, which rows a batch has, scores, errors, gradient and update, threads meet in two."""
-    monkeypatch.setattr("pellucid.schedule.share.SHARED_WORK", 1 << 15)
-    step, _, arrays = softmax_regression()
-    batches = step.minibatches(BATCH)
-    batches(*arrays)
-    program = program_of(batches)
-    parts = [s for s in program.each if isinstance(s, Loop) and s.mode == "parts"]
-    assert [sum(isinstance(s, Contraction) for s in loop.body) for loop in parts] == [1, 1]
-    assert sum(waits for waits, _ in phases(program.each, program)) == 1, "and once more when the step ends"
-    drawn, updated = (leaves(loop.body) for loop in parts)
-    assert any(isinstance(leaf.value, Draw) for leaf in drawn if isinstance(leaf, Store))
-    assert any(leaf.buffer.place == "parameter" for leaf in updated)
-
-
-@pytest.mark.parametrize("threads", ["1", "2", "3", "7"])
-def test_minibatches_in_parts_are_the_steps_on_their_rows(threads, monkeypatch):
-    monkeypatch.setenv("PELLUCID_THREADS", threads)
-    monkeypatch.setattr("pellucid.schedule.share.SHARED_WORK", 1 << 15)
-    step, parameters, (images, labels) = softmax_regression()
-    step.minibatches(BATCH, epochs=2, shuffle=False)(images, labels)
-    W, b = np.zeros((INPUTS, CLASSES)), np.zeros(CLASSES)
-    for first in (0, 100, 200) * 2:
-        x, y = images[first : first + BATCH].astype(np.float64), labels[first : first + BATCH]
-        scores = np.exp(x @ W + b)
-        error = (scores / scores.sum(axis=1, keepdims=True) - np.eye(CLASSES)[y]) / BATCH
-        W, b = W - 0.1 * x.T @ error, b - 0.1 * error.sum(axis=0)
-    for parameter, right in zip(parameters, (W, b), strict=True):
-        np.testing.assert_allclose(parameter.value, right, rtol=1e-4, atol=1e-6)
-
-
-def test_parts_of_a_step_give_the_same_bits_on_any_number_of_threads(monkeypatch):
-    found = set()
-    for threads in (1, 2, 3, 7):
-        monkeypatch.setenv("PELLUCID_THREADS", str(threads))
-        step, parameters, arrays = softmax_regression()
-        losses = step.minibatches(BATCH, epochs=3)(*arrays)
-        found.add(b"".join([losses.tobytes(), *(p.value.tobytes() for p in parameters)]))
-    assert len(found) == 1

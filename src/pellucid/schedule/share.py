@@ -7,7 +7,6 @@ the extent alone, and so the result is the same on any number of threads.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -43,8 +42,7 @@ LARGEST_COPY = 1 << 14  # elements of a sum that each part may have a copy of
 
 def cut_sums(program: Program) -> None:
     """Cut large loops that add up over their passes, and products that are not blocked, into parts."""
-    cut = [s for k, statement in enumerate(program.each) for s in _cut(statement, program, str(k))]
-    program.each = _joined(cut, program)
+    program.each = [s for k, statement in enumerate(program.each) for s in _cut(statement, program, str(k))]
 
 
 def share_out(program: Program) -> None:
@@ -179,104 +177,13 @@ def _product_in_parts(product: Contraction, part: str) -> Statement:
     return Loop(part, PRODUCT_PARTS, [replace(moved, rows=rows, columns=columns)], "parts", True)
 
 
-def _joined(statements: Sequence[Statement], program: Program) -> list[Statement]:
-    """Return the statements with loops too short to be shared out put beside the parts of a product they go with.
-
-    Whoever makes a part of a batch's scores also makes what follows from them, and whoever makes a part of a gradient
-    changes that part of the parameter: nobody waits, and little moves from one core's cache to another's.
-    """
-    result, sums = list[Statement](), list[Statement]()
-    for k, statement in enumerate(statements):
-        touches = accesses([statement])
-        if conflict(accesses(sums), touches):
-            result, sums = [*result, *sums], []
-        sums += _placed(result, statement, touches, program, f"beside{k}")
-    return [*result, *sums]
-
-
-def _placed(
-    result: list[Statement], statement: Statement, touches: Touches, program: Program, name: str
-) -> list[Statement]:
-    """Put a statement beside the last of some that it may go with, or at their end; return what adds up its sums.
-
-    That comes as late as it may, so that nobody waits for it.
-    """
-    for k in reversed(range(len(result))):
-        both = _beside(result[k], statement, program, name)
-        if both is not None:
-            result[k], *sums = both
-            return sums
-        if conflict(accesses([result[k]]), touches):
-            break
-    result.append(statement)
-    return []
-
-
-def _beside(first: Statement, second: Statement, program: Program, name: str) -> list[Statement] | None:
-    """Return two statements as one loop over parts, and what adds up the parts' sums; None if they do not go together.
-
-    One of them is a loop over parts with a product.
-    """
-    for whole, other in ((first, second), (second, first)):
-        if not (_is_product_in_parts(whole) and isinstance(other, Loop)):
-            continue
-        assert isinstance(whole, Loop)
-        if other.mode != "serial" or _work(other) >= SHARED_WORK or not conflict(accesses([first]), accesses([second])):
-            continue
-        after, nothing = whole is first, dict[Buffer, Operation]()
-        for loop, sums in itertools.product(_orders(other), (nothing, _sums(other)) if after else (nothing,)):
-            if loop.extent % whole.extent or (sums and loop is not other):
-                continue
-            body, joins, copies = _parts(loop, whole.variable, whole.extent, sums, name)
-            both = replace(whole, body=[*whole.body, *body] if after else [*body, *whole.body])
-            if _is_safe(both):
-                program.buffers.extend(copies)
-                return [both, *joins]
-    return None
-
-
-def _orders(loop: Loop) -> Iterator[Loop]:
-    """Yield a loop, and loops right inside each other around one store with each of them outermost."""
-    yield loop
-    nest = _nest(loop)
-    (leaf, *others) = nest[-1].body
-    if others or not isinstance(leaf, Store):
-        return
-    if all(load.index == leaf.index for load in reads(leaf) if load.buffer is leaf.buffer):
-        for outermost in nest[1:]:
-            body: list[Statement] = [leaf]
-            for inner in reversed([n for n in nest if n is not outermost]):
-                body = [replace(inner, body=body)]
-            yield replace(outermost, body=body)
-
-
-def _is_product_in_parts(statement: Statement) -> bool:
-    return (
-        isinstance(statement, Loop)
-        and statement.mode == "parts"
-        and any(isinstance(s, Contraction) for s in statement.body)
-    )
-
-
 def _sum_in_parts(loop: Loop, program: Program, name: str, steps: tuple[str, ...]) -> list[Statement]:
     """Return a loop that adds up over its passes as a loop over parts, and what adds up the parts."""
     parts = next((p for p in range(min(MOST_PARTS, loop.extent), 3, -1) if loop.extent % p == 0), 1)
     sums = _sums(loop)
     if parts == 1 or not sums:
         return [loop]
-    body, joins, copies = _parts(loop, f"part{name}", parts, sums, name)
-    whole = Loop(f"part{name}", parts, body, "parts", True)
-    if not _is_safe(whole, steps):
-        return [loop]
-    program.buffers.extend(copies)
-    return [whole, *joins]
-
-
-def _parts(
-    loop: Loop, part: str, parts: int, sums: dict[Buffer, Operation], name: str
-) -> tuple[list[Statement], list[Statement], list[Buffer]]:
-    """Return what one part of a loop's passes is, what adds up the parts, and the buffers of each part's own sums."""
-    chunk = loop.extent // parts
+    part, chunk = f"part{name}", loop.extent // parts
     moved = {loop.variable: loop_variable(part) * chunk + loop_variable(loop.variable)}
     inner: Statement = replace(loop, extent=chunk, body=[replace_variables(s, moved) for s in loop.body])
     fills, joins, copies = list[Statement](), list[Statement](), list[Buffer]()
@@ -292,7 +199,11 @@ def _parts(
         add = Reduce(operation, buffer, loop_variable(join), value)
         joins.append(Loop(again, parts, [Loop(join, buffer.size, [add])]))
         copies.append(copy)
-    return [*fills, inner], joins, copies
+    whole = Loop(part, parts, [*fills, inner], "parts", True)
+    if not _is_safe(whole, steps):
+        return [loop]
+    program.buffers.extend(copies)
+    return [whole, *joins]
 
 
 def _into(copy: Buffer, start: Index) -> Change:
