@@ -1,6 +1,6 @@
 """Expressions to loops: the passes in order.
 
-Lower, fuse, order as memory lies, make private, update in place, cut sums, choose lanes, narrow what they
+Lower, fuse, order as memory lies, make private, update in place, join chains, cut sums, choose lanes, narrow what they
 keep, share out, plan memory, prove bounds.
 """
 
@@ -11,6 +11,7 @@ from ..core.origins import origin_of
 from ..core.traversal import rebuild, transform
 from ..step import Step
 from .access import accesses
+from .chains import join_chains
 from .contraction import tidy
 from .fuse import fuse, update_in_place
 from .loops import Program
@@ -33,6 +34,7 @@ def schedule(step: Step) -> Program:
     program = Program(once, each, [b for b in touched if b.place != "private"])
     update_in_place(program)
     tidy(program)
+    join_chains(program)
     cut_sums(program)
     program.once, program.each = narrow(vectorise(program.once)), narrow(vectorise(program.each))
     pack_inputs(program)
