@@ -57,9 +57,12 @@ def test_a_network_takes_its_rows_all_the_way_and_back_in_one_loop():
     compilation, _ = step.minibatches(BATCH)._example(examples())
     statements = compilation.executable.program.each
     there_and_back, *_ = chains(statements)
-    assert [extent for c in there_and_back for _, extent in c.rows] == [BATCH // 4] * 3
-    assert len(there_and_back) == 3, "the two products forward, and the gradient of what the first layer made"
-    assert "in parts" in program_text(compilation.executable.program), "what adds up has a sum for each part"
+    part = BATCH // 4
+    by_rows = [c for c in there_and_back if part in dict(c.rows).values()]
+    assert len(by_rows) == 3, "the two products forward, and the gradient of what the first layer made"
+    summed = [c for c in there_and_back if part in dict(c.shared).values()]
+    assert [c.buffer.size for c in summed] == [4 * 112], "the gradient of W2: 20 x 5, in whole lines"
+    assert "in parts" in program_text(compilation.executable.program), "other sums have one for each part as well"
 
 
 def test_parts_follow_from_the_rows_alone(monkeypatch):

@@ -13,7 +13,15 @@ from collections.abc import Iterator, Sequence
 from .access import Touches, accesses, conflict
 from .contraction import is_blocked
 from .loops import Buffer, Contraction, Loop, Program, Statement, leaves
-from .share import CUT_PRODUCT, is_safe, part_of_loop, part_of_product, part_of_sum, work
+from .share import (
+    CUT_PRODUCT,
+    is_safe,
+    part_of_loop,
+    part_of_product,
+    part_of_sum,
+    part_of_sum_of_products,
+    work,
+)
 
 FEWEST_ROWS = 16  # of a part, so that they fill a product's tile
 PARTS = (4, 5, 6, 7, 8, 3, 2)  # how many there may be, the best first
@@ -101,6 +109,8 @@ class _Chain:
         if isinstance(statement, Contraction) and not is_blocked(statement):
             for name in [v for v, n in (*statement.rows, *statement.columns) if n == self.rows]:
                 yield [part_of_product(statement, name, self.parts, self.part)], [], []
+            for name in [v for v, n in statement.shared if n == self.rows and self._is_small(statement)]:
+                yield part_of_sum_of_products(statement, name, self.parts, self.part, f"{self.part}_{len(self.joins)}")
         elif isinstance(statement, Loop) and statement.extent == self.rows and statement.mode == "serial":
             if any(isinstance(leaf, Contraction) for leaf in leaves([statement])):
                 return
@@ -108,3 +118,12 @@ class _Chain:
                 yield [part_of_loop(statement, self.parts, self.part)], [], []
             else:
                 yield part_of_sum(statement, self.parts, self.part, f"{self.part}_{len(self.joins)}")
+
+    def _is_small(self, product: Contraction) -> bool:
+        """Whether a sum of products over the rows, one for each part, is far less than what it is made of."""
+        made = [
+            b for b in {product.left.buffer, product.right.buffer} if any(a.writes for a in self.touches.get(b, ()))
+        ]
+        result = product.buffer
+        kept = result.place != "arena" or result.updates is not None
+        return not kept and 2 * self.parts * result.size <= sum(b.size for b in made)

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..core.indices import Index, loop_variable
-from ..core.operation import Operation
+from ..core.operation import Operation, operations
 from .access import Change, Touches, accesses, change_accesses, conflict, same_pace
 from .contraction import is_blocked
 from .loops import (
@@ -213,19 +213,44 @@ def part_of_sum(loop: Loop, parts: int, part: str, name: str) -> tuple[list[Stat
     inner: Statement = part_of_loop(loop, parts, part)
     fills, joins, copies = list[Statement](), list[Statement](), list[Buffer]()
     for k, (buffer, operation) in enumerate(sums.items()):
-        own = room(buffer) // np.dtype(buffer.dtype).itemsize  # whole lines, which threads would take from each other
-        copy = Buffer(f"{buffer} in parts", buffer.dtype, parts * own, "arena", holds=buffer.holds)
-        inner = change_accesses(inner, buffer, _into(copy, loop_variable(part) * own))
-        assert operation.identity is not None
-        fill, join, again = f"f{name}_{k}", f"g{name}_{k}", f"p{name}_{k}"
-        at = loop_variable(part) * own + loop_variable(fill)
-        nothing = Literal(operation.identity(buffer.dtype), buffer.dtype)
-        fills.append(Loop(fill, buffer.size, [Store(copy, at, nothing)]))
-        value = Load(copy, loop_variable(again) * own + loop_variable(join))
-        add = Reduce(operation, buffer, loop_variable(join), value)
-        joins.append(Loop(again, parts, [Loop(join, buffer.size, [add])]))
+        copy, fill, join = _copies(buffer, operation, parts, part, f"{name}_{k}")
+        inner = change_accesses(inner, buffer, _into(copy, loop_variable(part) * (copy.size // parts)))
+        fills.append(fill)
+        joins.append(join)
         copies.append(copy)
     return [*fills, inner], joins, copies
+
+
+def part_of_sum_of_products(
+    product: Contraction, axis: str, parts: int, part: str, name: str
+) -> tuple[list[Statement], list[Statement], list[Buffer]]:
+    """Return the same of a product that adds up along one of its shared axes."""
+    chunk = dict(product.shared)[axis] // parts
+    moved = replace_variables(product, {axis: loop_variable(part) * chunk + loop_variable(axis)})
+    assert isinstance(moved, Contraction)
+    moved = replace(moved, shared=tuple((v, chunk if v == axis else n) for v, n in moved.shared))
+    result, add = product.buffer, operations["sum"]
+    copy, _, join = _copies(result, add, parts, part, name)
+    inner = change_accesses(moved, result, _into(copy, loop_variable(part) * (copy.size // parts)))
+    return [inner], [_fill(result, add, f"z{name}"), join], [copy]
+
+
+def _copies(buffer: Buffer, operation: Operation, parts: int, part: str, name: str) -> tuple[Buffer, Loop, Loop]:
+    """Return a copy of a buffer for each part, what a part begins its own with, and what adds them all up."""
+    own = room(buffer) // np.dtype(buffer.dtype).itemsize  # whole lines, which threads would take from each other
+    copy = Buffer(f"{buffer} in parts", buffer.dtype, parts * own, "arena", holds=buffer.holds)
+    fill = _fill(buffer, operation, f"f{name}")
+    fill = replace(fill, body=[change_accesses(s, buffer, _into(copy, loop_variable(part) * own)) for s in fill.body])
+    value = Load(copy, loop_variable(f"p{name}") * own + loop_variable(f"g{name}"))
+    add = Reduce(operation, buffer, loop_variable(f"g{name}"), value)
+    return copy, fill, Loop(f"p{name}", parts, [Loop(f"g{name}", buffer.size, [add])])
+
+
+def _fill(buffer: Buffer, operation: Operation, variable: str) -> Loop:
+    """Return what a sum begins with."""
+    assert operation.identity is not None
+    nothing = Literal(operation.identity(buffer.dtype), buffer.dtype)
+    return Loop(variable, buffer.size, [Store(buffer, loop_variable(variable), nothing)])
 
 
 def _into(copy: Buffer, start: Index) -> Change:
