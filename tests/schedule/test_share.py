@@ -51,6 +51,9 @@ APART = {
     "each element": Store(Y, I * 64 + J, Load(X, I + J)),
     "backwards": Store(Y, I * -64 + J * -1 + 8_191, Load(X, I)),
     "in place": Store(Y, I * 64 + J, Load(Y, I * 64 + J)),
+    "columns": added(I + J * 128),
+    "columns in place": Store(Y, I + J * 128, Load(Y, I + J * 128)),
+    "columns of other rows": Store(Y, I + J * 128, Load(Y, I + J * 256)),
 }
 TOGETHER = {
     "one row": added(J),
@@ -60,6 +63,10 @@ TOGETHER = {
     "the neighbour's element": Store(Y, I * 64 + J, Load(Y, I * 64 + J + 64)),
     "the first row": Store(Y, I * 64 + J, Load(Y, J)),
     "everybody's": Store(Y, J, Load(X, I * 64 + J)),
+    "columns that overlap": added(I + J * 127),
+    "the neighbour's column": Store(Y, I + J * 128, Load(Y, I + J * 128 + 1)),
+    "the last column of the row before": Store(Y, I + J * 128, Load(Y, I + J * 128 - 1)),
+    "columns of rows of another length": Store(Y, I + J * 128, Load(Y, I + J * 192)),
 }
 
 

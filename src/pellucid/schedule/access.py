@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -131,7 +132,8 @@ def same_pace(
 ) -> bool:
     """Whether two touches of a buffer move with a loop's variable so that its passes never meet in one element.
 
-    Both move at the same pace, a multiple of the variable, and what they touch in one pass fits into one step of it.
+    Both move at the same pace, a multiple of the variable, and what they touch in one pass fits into one step of it;
+    what does not moves in steps that are longer than the way of all passes, as rows are where the loop is over columns.
     """
     if a is None or b is None:
         return False
@@ -141,5 +143,10 @@ def same_pace(
     if any(a.coefficient(o) != b.coefficient(o) for o in outer):
         return False
     fixed = {name: Index() for name in (*outer, variable)}
-    spans = [i.replace(fixed).span(sizes.__getitem__) for i in (a, b)]
-    return max(high for _, high in spans) - min(low for low, _ in spans) < abs(pace)
+    inside = [i.replace(fixed) for i in (a, b)]
+    way = abs(pace) * sizes[variable]
+    long = math.gcd(*(c for i in inside for _, c in i.terms if abs(c) >= way)) or math.inf
+    short = [Index(tuple((name, c) for name, c in i.terms if abs(c) < way), i.offset) for i in inside]
+    spans = [i.span(sizes.__getitem__) for i in short]
+    reach = max(high for _, high in spans) - min(low for low, _ in spans)
+    return reach < abs(pace) and way - abs(pace) + reach < long

@@ -1,7 +1,7 @@
 """Expressions to loops: the passes in order.
 
-Lower, fuse, make private, update in place, cut sums, choose lanes, narrow what they keep, share out, plan memory, prove
-bounds.
+Lower, fuse, order as memory lies, make private, update in place, join chains, cut sums, choose lanes, narrow what they
+keep, share out, plan memory, prove bounds.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from ..core.origins import origin_of
 from ..core.traversal import rebuild, transform
 from ..step import Step
 from .access import accesses
+from .chains import join_chains
 from .contraction import tidy
 from .fuse import fuse, update_in_place
 from .loops import Program
@@ -18,7 +19,7 @@ from .lower import Lowering
 from .memory import check_bounds, pack_inputs, plan_arena
 from .private import make_private, narrow
 from .share import cut_sums, share_out
-from .vectorise import vectorise
+from .vectorise import in_memory_order, vectorise
 
 
 def schedule(step: Step) -> Program:
@@ -26,13 +27,14 @@ def schedule(step: Step) -> Program:
     # Simpler forms may meet the parameters in another order, and a caller binds them in that of the step it gave.
     lowering = Lowering(step.with_roots(expand(step.roots)), step.parameters)
     lowering.run()
-    once, each = fuse(lowering.once), fuse(lowering.each)
+    once, each = in_memory_order(fuse(lowering.once)), in_memory_order(fuse(lowering.each))
     first, then = accesses(once).keys(), accesses(each).keys()
     once, each = make_private(once, set(then)), make_private(each, set(first))
     touched = dict.fromkeys([*accesses(once), *accesses(each)])
     program = Program(once, each, [b for b in touched if b.place != "private"])
     update_in_place(program)
     tidy(program)
+    join_chains(program)
     cut_sums(program)
     program.once, program.each = narrow(vectorise(program.once)), narrow(vectorise(program.each))
     pack_inputs(program)

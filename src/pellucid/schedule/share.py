@@ -11,8 +11,10 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from ..core.indices import Index, loop_variable
-from ..core.operation import Operation
+from ..core.operation import Operation, operations
 from .access import Change, Touches, accesses, change_accesses, conflict, same_pace
 from .contraction import is_blocked
 from .loops import (
@@ -102,10 +104,10 @@ def _shares_itself(statement: Statement) -> bool:
     return isinstance(statement, Contraction) and is_blocked(statement)
 
 
-def _work(statement: Statement) -> int:
+def work(statement: Statement) -> int:
     """How often anything is stored or added up."""
     if isinstance(statement, Loop):
-        return statement.extent * sum(map(_work, statement.body))
+        return statement.extent * sum(map(work, statement.body))
     return math.prod(n for _, n in statement.axes) if isinstance(statement, Contraction) else 1
 
 
@@ -113,9 +115,9 @@ def _shared(statement: Statement, steps: tuple[str, ...] = ()) -> Statement:
     """Return a statement, shared out where it may be; ``steps`` are the variables of the recurrences around it."""
     if isinstance(statement, Loop) and statement.mode == "steps":
         return replace(statement, body=[_shared(s, (*steps, statement.variable)) for s in statement.body])
-    if not isinstance(statement, Loop) or _work(statement) < SHARED_WORK:
+    if not isinstance(statement, Loop) or work(statement) < SHARED_WORK:
         return statement
-    if _shares_itself(statement) or not _is_safe(statement, steps):
+    if _shares_itself(statement) or not is_safe(statement, steps):
         return statement
     return _with_parallel(statement, _longest(statement, steps))
 
@@ -125,7 +127,7 @@ def _longest(loop: Loop, steps: tuple[str, ...]) -> Loop:
     best, around = loop, list[Loop]()
     for inner in _nest(loop) if any(isinstance(leaf, Contraction) for leaf in leaves([loop])) else ():
         outer = (*steps, *(o.variable for o in around))
-        if inner.extent > best.extent and all(_is_safe(o, steps) for o in around) and _is_safe(inner, outer):
+        if inner.extent > best.extent and all(is_safe(o, steps) for o in around) and is_safe(inner, outer):
             best = inner
         around.append(inner)
     return best
@@ -139,7 +141,7 @@ def _with_parallel(loop: Loop, best: Loop) -> Loop:
     return replace(loop, body=[_with_parallel(inner, best)])
 
 
-def _is_safe(loop: Loop, outer: Sequence[str] = ()) -> bool:
+def is_safe(loop: Loop, outer: Sequence[str] = ()) -> bool:
     """Whether no pass touches what another pass writes, in any pass of loops outside."""
     sizes = extents([loop])
     for buffer, touches in accesses(loop.body).items():
@@ -156,11 +158,11 @@ def _cut(statement: Statement, program: Program, name: str, steps: tuple[str, ..
         inner = (*steps, statement.variable)
         body = [part for k, s in enumerate(statement.body) for part in _cut(s, program, f"{name}_{k}", inner)]
         return [replace(statement, body=body)]
-    if _work(statement) < CUT_WORK or _shares_itself(statement):
+    if work(statement) < CUT_WORK or _shares_itself(statement):
         return [statement]
     if isinstance(statement, Contraction):
         return [_product_in_parts(statement, f"part{name}")]
-    if isinstance(statement, Loop) and not _is_safe(statement, steps):
+    if isinstance(statement, Loop) and not is_safe(statement, steps):
         return _sum_in_parts(statement, program, name, steps)
     return [statement]
 
@@ -168,42 +170,87 @@ def _cut(statement: Statement, program: Program, name: str, steps: tuple[str, ..
 def _product_in_parts(product: Contraction, part: str) -> Statement:
     """Return a product as a loop over parts of its rows, or of its columns if there are more of these."""
     (name, extent) = max((*product.rows, *product.columns), key=lambda axis: axis[1])
-    if _work(product) < CUT_PRODUCT or extent % PRODUCT_PARTS:
+    if work(product) < CUT_PRODUCT or extent % PRODUCT_PARTS:
         return product
-    chunk = extent // PRODUCT_PARTS
+    return Loop(part, PRODUCT_PARTS, [part_of_product(product, name, PRODUCT_PARTS, part)], "parts", True)
+
+
+def part_of_product(product: Contraction, name: str, parts: int, part: str) -> Contraction:
+    """Return a part of a product: of as many along one of its axes that ``part`` counts."""
+    chunk = dict(product.axes)[name] // parts
     moved = replace_variables(product, {name: loop_variable(part) * chunk + loop_variable(name)})
     assert isinstance(moved, Contraction)
     rows, columns = (tuple((v, chunk if v == name else n) for v, n in axes) for axes in (moved.rows, moved.columns))
-    return Loop(part, PRODUCT_PARTS, [replace(moved, rows=rows, columns=columns)], "parts", True)
+    return replace(moved, rows=rows, columns=columns)
+
+
+def part_of_loop(loop: Loop, parts: int, part: str) -> Loop:
+    """Return a part of a loop's passes: of as many that ``part`` counts."""
+    chunk = loop.extent // parts
+    moved = {loop.variable: loop_variable(part) * chunk + loop_variable(loop.variable)}
+    return replace(loop, extent=chunk, body=[replace_variables(s, moved) for s in loop.body])
 
 
 def _sum_in_parts(loop: Loop, program: Program, name: str, steps: tuple[str, ...]) -> list[Statement]:
     """Return a loop that adds up over its passes as a loop over parts, and what adds up the parts."""
     parts = next((p for p in range(min(MOST_PARTS, loop.extent), 3, -1) if loop.extent % p == 0), 1)
-    sums = _sums(loop)
-    if parts == 1 or not sums:
+    if parts == 1:
         return [loop]
-    part, chunk = f"part{name}", loop.extent // parts
-    moved = {loop.variable: loop_variable(part) * chunk + loop_variable(loop.variable)}
-    inner: Statement = replace(loop, extent=chunk, body=[replace_variables(s, moved) for s in loop.body])
-    fills, joins, copies = list[Statement](), list[Statement](), list[Buffer]()
-    for k, (buffer, operation) in enumerate(sums.items()):
-        copy = Buffer(f"{buffer} in parts", buffer.dtype, parts * buffer.size, "arena", holds=buffer.holds)
-        inner = change_accesses(inner, buffer, _into(copy, loop_variable(part) * buffer.size))
-        assert operation.identity is not None
-        fill, join, again = f"f{name}_{k}", f"g{name}_{k}", f"p{name}_{k}"
-        at = loop_variable(part) * buffer.size + loop_variable(fill)
-        nothing = Literal(operation.identity(buffer.dtype), buffer.dtype)
-        fills.append(Loop(fill, buffer.size, [Store(copy, at, nothing)]))
-        value = Load(copy, loop_variable(again) * buffer.size + loop_variable(join))
-        add = Reduce(operation, buffer, loop_variable(join), value)
-        joins.append(Loop(again, parts, [Loop(join, buffer.size, [add])]))
-        copies.append(copy)
-    whole = Loop(part, parts, [*fills, inner], "parts", True)
-    if not _is_safe(whole, steps):
+    body, joins, copies = part_of_sum(loop, parts, f"part{name}", name)
+    whole = Loop(f"part{name}", parts, body, "parts", True)
+    if not joins or not is_safe(whole, steps):
         return [loop]
     program.buffers.extend(copies)
     return [whole, *joins]
+
+
+def part_of_sum(loop: Loop, parts: int, part: str, name: str) -> tuple[list[Statement], list[Statement], list[Buffer]]:
+    """Return a part of a loop that adds up, into a copy of the part's own; what adds up the copies; and these.
+
+    There are none where nothing adds up, or what does is needed before all of it is there.
+    """
+    sums = _sums(loop)
+    inner: Statement = part_of_loop(loop, parts, part)
+    fills, joins, copies = list[Statement](), list[Statement](), list[Buffer]()
+    for k, (buffer, operation) in enumerate(sums.items()):
+        copy, fill, join = _copies(buffer, operation, parts, part, f"{name}_{k}")
+        inner = change_accesses(inner, buffer, _into(copy, loop_variable(part) * (copy.size // parts)))
+        fills.append(fill)
+        joins.append(join)
+        copies.append(copy)
+    return [*fills, inner], joins, copies
+
+
+def part_of_sum_of_products(
+    product: Contraction, axis: str, parts: int, part: str, name: str
+) -> tuple[list[Statement], list[Statement], list[Buffer]]:
+    """Return the same of a product that adds up along one of its shared axes."""
+    chunk = dict(product.shared)[axis] // parts
+    moved = replace_variables(product, {axis: loop_variable(part) * chunk + loop_variable(axis)})
+    assert isinstance(moved, Contraction)
+    moved = replace(moved, shared=tuple((v, chunk if v == axis else n) for v, n in moved.shared))
+    result, add = product.buffer, operations["sum"]
+    copy, _, join = _copies(result, add, parts, part, name)
+    inner = change_accesses(moved, result, _into(copy, loop_variable(part) * (copy.size // parts)))
+    return [inner], [_fill(result, add, f"z{name}"), join], [copy]
+
+
+def _copies(buffer: Buffer, operation: Operation, parts: int, part: str, name: str) -> tuple[Buffer, Loop, Loop]:
+    """Return a copy of a buffer for each part, what a part begins its own with, and what adds them all up."""
+    own = room(buffer) // np.dtype(buffer.dtype).itemsize  # whole lines, which threads would take from each other
+    copy = Buffer(f"{buffer} in parts", buffer.dtype, parts * own, "arena", holds=buffer.holds)
+    fill = _fill(buffer, operation, f"f{name}")
+    fill = replace(fill, body=[change_accesses(s, buffer, _into(copy, loop_variable(part) * own)) for s in fill.body])
+    value = Load(copy, loop_variable(f"p{name}") * own + loop_variable(f"g{name}"))
+    add = Reduce(operation, buffer, loop_variable(f"g{name}"), value)
+    return copy, fill, Loop(f"p{name}", parts, [Loop(f"g{name}", buffer.size, [add])])
+
+
+def _fill(buffer: Buffer, operation: Operation, variable: str) -> Loop:
+    """Return what a sum begins with."""
+    assert operation.identity is not None
+    nothing = Literal(operation.identity(buffer.dtype), buffer.dtype)
+    return Loop(variable, buffer.size, [Store(buffer, loop_variable(variable), nothing)])
 
 
 def _into(copy: Buffer, start: Index) -> Change:

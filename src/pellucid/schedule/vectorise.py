@@ -12,6 +12,7 @@ from dataclasses import replace
 from ..core.indices import Index
 from .access import indices_of, value_indices
 from .loops import (
+    Buffer,
     Contraction,
     Load,
     Loop,
@@ -30,6 +31,46 @@ MOST_UNROLLED = 16
 MOST_PRIVATE_BYTES = 1 << 17
 
 
+def in_memory_order(statements: Sequence[Statement]) -> list[Statement]:
+    """Return the statements with loops right inside each other in the order in which the memory of their stores lies.
+
+    They are around stores alone, of which none needs what another pass of the loops makes.
+    """
+    return [_ordered(s) if isinstance(s, Loop) else s for s in statements]
+
+
+def _ordered(loop: Loop) -> Loop:
+    if loop.mode == "steps":
+        return replace(loop, body=in_memory_order(loop.body))
+    nest = [loop]
+    while len(nest[-1].body) == 1 and isinstance(nest[-1].body[0], Loop):
+        nest.append(nest[-1].body[0])
+    body = nest[-1].body
+    writes = {leaf.buffer: leaf.index for leaf in body if isinstance(leaf, Store)}
+    if not all(isinstance(s, Store) and s.index == writes[s.buffer] for s in body) or _needs_other_passes(nest, writes):
+        return loop
+    orders = {tuple(sorted(nest, key=lambda l: abs(i.coefficient(l.variable)))) for i in writes.values()}
+    if len(orders) != 1:
+        return loop
+    for each in orders.pop():
+        body = [Loop(each.variable, each.extent, body, each.mode)]
+    (result,) = body
+    assert isinstance(result, Loop)
+    return result
+
+
+def _needs_other_passes(nest: Sequence[Loop], writes: dict[Buffer, Index]) -> bool:
+    """Whether stores in loops right inside each other read what another pass of the loops may have written."""
+    sizes = {loop.variable: loop.extent for loop in nest}
+    for load in [load for leaf in nest[-1].body for load in reads(leaf) if load.buffer in writes]:  # type: ignore[arg-type]
+        written = writes[load.buffer]
+        apart = load.index - written
+        low, high = Index(tuple(t for t in written.terms if t[0] in sizes)).span(sizes.__getitem__)
+        if load.row or apart.terms or 0 < abs(apart.offset) <= high - low:
+            return True
+    return False
+
+
 def vectorise(statements: Sequence[Statement]) -> list[Statement]:
     """Return the statements with every loop's mode decided."""
     return [_vectorised(s) if isinstance(s, Loop) else s for s in statements]
@@ -38,26 +79,7 @@ def vectorise(statements: Sequence[Statement]) -> list[Statement]:
 def _vectorised(loop: Loop) -> Loop:
     if loop.mode in ("parts", "steps"):
         return replace(loop, body=vectorise(loop.body))
-    return _decide(_collapse(_ordered(loop)))
-
-
-def _ordered(loop: Loop) -> Loop:
-    """Run loops right inside each other, around one store, in the order in which the memory of the store lies."""
-    nest = [loop]
-    while len(nest[-1].body) == 1 and isinstance(nest[-1].body[0], Loop):
-        nest.append(nest[-1].body[0])
-    (*others, leaf) = nest[-1].body
-    if (
-        others
-        or not isinstance(leaf, Store)
-        or any(r.buffer is leaf.buffer and r.index != leaf.index for r in reads(leaf))
-    ):
-        return loop
-    body: list[Statement] = [leaf]
-    for each in sorted(nest, key=lambda l: abs(leaf.index.coefficient(l.variable))):
-        body = [Loop(each.variable, each.extent, body, each.mode)]
-    assert isinstance(body[0], Loop)
-    return body[0]
+    return _decide(_collapse(loop))
 
 
 def _collapse(loop: Loop) -> Loop:

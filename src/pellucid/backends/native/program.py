@@ -17,7 +17,7 @@ from functools import cache as remembered
 from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -135,18 +135,10 @@ class NativeStep:
         return made
 
     def run(self, call: Call, first: int, count: int) -> None:
-        """Run some steps of a call."""
-        memory = call.memory
-        threads = self.threads
-        if memory.get("threads", 0) < threads:
-            memory["threads"] = threads
-            memory["scratch"] = _aligned(self._scratch_bytes * threads)
-            memory.setdefault("arena", _aligned(self._arena_bytes))
-            memory.setdefault("clock", np.zeros(self._kernels + 1, np.int64))
-            call.table = None
+        """Run some steps of a call; how many threads take part is settled at the first of them."""
         if call.table is None:
-            call.table = self._table(call, memory)
-        workers.run(self._run, call.table.ctypes.data, first, count, threads)
+            call.table = self._table(call)
+        workers.run(self._run, call.table.address, first, count, call.table.threads)
 
     def times(self, call: Call, steps: int) -> Any:
         """Run some steps of a call from its first on, and return the seconds that each kernel took in all.
@@ -156,12 +148,27 @@ class NativeStep:
         self.run(call, 0, steps)
         return call.memory["clock"] / 1e9
 
-    def _table(self, call: Call, memory: dict[str, Any]) -> Any:
-        arrays = [*call.inputs, *(s.array for s in self.storages), *call.outputs, *self._data]
+    def _table(self, call: Call) -> Table:
+        memory, threads = call.memory, self.threads
+        if memory.get("threads", 0) < threads:
+            memory["threads"] = threads
+            memory["scratch"] = _aligned(self._scratch_bytes * threads)
+            memory.setdefault("arena", _aligned(self._arena_bytes))
+            memory.setdefault("clock", np.zeros(self._kernels + 1, np.int64))
+        own = [memory[name] for name in ("arena", "scratch", "clock")]
+        arrays = [*call.inputs, *(s.array for s in self.storages), *call.outputs, *self._data, *own]
         numbers = [call.seed & 0xFFFFFFFF, call.step & 0xFFFFFFFF, call.order_seed & 0xFFFFFFFF, call.batch]
-        addresses = [a.ctypes.data for a in arrays]
-        own = [memory[name].ctypes.data for name in ("arena", "scratch", "clock")]
-        return np.array([*addresses, *own, *numbers], dtype=np.int64)
+        table = np.array([*(a.ctypes.data for a in arrays), *numbers], dtype=np.int64)
+        return Table(table, table.ctypes.data, threads, arrays)
+
+
+class Table(NamedTuple):
+    """What the function is called with: a table, its address, the threads, and the memory whose addresses it holds."""
+
+    table: Any
+    address: int
+    threads: int
+    memory: list[Any]
 
 
 def _pieces(whole: bytes, lengths: Sequence[int]) -> Iterator[bytes]:
