@@ -29,6 +29,23 @@ def assert_one_message(result, said):
     assert "Traceback" not in result.stdout + result.stderr
 
 
+def test_an_interrupt_in_a_callback_is_not_lost():
+    lost = """
+import signal, time, weakref
+from pellucid.cli import application
+class Kept: pass
+def command():
+    kept = Kept()
+    watched = weakref.ref(kept, lambda _: signal.raise_signal(signal.SIGINT))
+    del kept
+    time.sleep(100)
+application.application = command
+"""
+    result = run(before=lost)
+    assert result.returncode == -signal.SIGINT
+    assert "Exception ignored" not in result.stderr
+
+
 def test_the_package_is_a_command(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["pellucid", "recipes"])
     with pytest.raises(SystemExit) as ended:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import io
 import sys
+import threading
 import warnings
 from typing import Any
 
@@ -33,6 +35,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without the letters gets a mark in their place
     warnings.showwarning = _warn
+    sys.unraisablehook = _interrupt_again
     try:
         application()
     except PellucidError as error:
@@ -43,6 +46,14 @@ def main() -> None:
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
     print(f"pellucid: warning: {message}", file=sys.stderr)
+
+
+def _interrupt_again(lost: sys.UnraisableHookArgs) -> None:
+    """Repeat a Ctrl-C that came in the middle of a weak reference's callback, out of which Python lets nothing."""
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        threading.Timer(0.01, _thread.interrupt_main).start()  # when the callback is over
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def _fail(message: str) -> int:
