@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import warnings
+from functools import cache
 from typing import Any
 
 from ...core.errors import MissingExtraError
@@ -43,8 +44,12 @@ def is_there() -> bool:
     return importlib.util.find_spec("jax") is not None
 
 
+@cache
 def gpu_is_promised() -> bool:
-    """Whether a build of JAX for GPUs is installed, which says nothing of whether there is one; JAX is not loaded."""
+    """Whether a build of JAX for GPUs is installed, which says nothing of whether there is one; JAX is not loaded.
+
+    Looking for it on the disk takes half a millisecond, as long as many a fit, and is done once.
+    """
     return is_there() and any(map(importlib.util.find_spec, GPU_PLUGINS))
 
 
