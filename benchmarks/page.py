@@ -14,30 +14,16 @@ from .table import FLOOR_HEADINGS, by_task, headings_of, markdown, notes, task_c
 SHORTFALLS = """\
 ## Where a floor is not met, and why
 
-The arithmetic below is of 2 cores of Zen 3: two multiply-adds of 8 floats a cycle and core at about 3.2 GHz, measured
-as 100 GFLOP/s a core, and about 30 GB/s of memory.
+The arithmetic below is of 2 cores of Zen 4: a multiply-add of 16 floats a cycle and core at about 3.7 GHz, 235 GFLOP/s
+together, and 40 GB/s of memory. On 2 cores of Zen 3, without AVX-512, it is 200 GFLOP/s and 30 GB/s.
 
 - **Seven networks, 60x PyTorch.** A pass takes 17,000 hyperbolic tangents, 2,125 vectors. Each needs about 15
   multiply-adds and a division forward, and 8 multiply-adds backward: 12 to 14 cycles on two pipes. With the softmax
   of 1,400 pairs that is 5.3 to 6.0 µs on two cores that do nothing else; 8.8 µs were measured at best.
-- **Softmax regression, 3x the best peer.** A step has 3.1 million operations, 16 µs at the peak of two cores, and
-  reads 314 kB of rows at random places, 10 µs at the memory's rate. At best it takes 53 µs (NumPy 138). On one core
-  it takes 65 µs with the rows in the caches, 80 with rows in order from memory, 97 with shuffled ones: waiting for
-  rows, which are prefetched one tile ahead, and three meetings of the threads in a step make up the rest.
-- **Softmax rows.** 8.4 million exponentials take 7 ms on one core, and the bytes would take 2: it is bound by
-  arithmetic, and its share of the memory's rate says little.
-- **Convolution 3x3, forward and weight gradient.** The contraction alone reaches 97% and 85% of the peak. Here the
-  input is a parameter, which is copied into its border of zeros at each step (69 MB, 3 ms of 30). In a network its
-  producer writes it there in the first place.
 - **Memory, cold.** A process that finds its programs on the disk does not load LLVM: on Zen 4 it takes 19 MiB for the
   3072 network (its weights are 10), 57 for the MNIST CNN (with Adam's moments 37, and the arena 13) and 108 for the
   CIFAR CNN, which is the lower end of the ranges. The first one, which compiles, takes up to 80 more, most of which are
   pages of LLVM's library, mapped from its file; the system has them back when it needs the room.
-- **NetworkClassifier on digits, 5x MLPClassifier.** A fit has 700 steps, of which each takes 54 to 58 µs on two cores
-  that do nothing else and 82 on one; its 6.6 million operations take 56 at one core's peak. Its rows go through the
-  network and back in one loop, so that the threads meet three times a step; what one of them wrote and the other reads
-  is why two are 1.5 times as fast as one, and no faster. A fit takes 7 ms beside its steps, and 2 between its native
-  calls, two an epoch, whose last batch is shorter. While other programs run, meetings cost more than they gain.
 - **NetworkClassifier on MNIST, 5x MLPClassifier.** At batch 200 a step of 784-100-10 has 64 million operations,
   0.28 ms at the peak of two cores, where scikit-learn's takes 1.9 ms: at the peak it would be 6.8x, and 5x needs 73% of
   it. A step takes 0.45 ms on two cores that do nothing else: the product forward 0.17 (79% of the peak), the weights'
@@ -85,7 +71,8 @@ METHOD = """\
 - `Model.fit` and the bare compiled step of the same network run in one process, in turns.
 - Compile time goes from the network's expressions to the compiled step: the first step less the second.
 - A single kernel runs in one process in Pellucid and in PyTorch, in turns; right before and after each run the limit
-  of the machine is measured (multiply-adds in registers, or copies in memory), and the share is taken of the mean.
+  of the machine is measured (multiply-adds in registers, or copies in memory), 30 ms after the threads before it had
+  their last work, and the share is taken of the higher one.
 - Softmax regression counts shuffling and gathering the minibatches. JAX's loop is one call an epoch.
 - scikit-learn's MLPClassifier has one logistic output where the others have a softmax over two, so on two moons it
   does slightly less work and is not checked; on softmax regression it trains the same model as all.

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import pellucid as pc
-from pellucid.backends.native.limits import arithmetic_limit, copy_limit
+from pellucid.backends.native.limits import Limit, arithmetic_limit, copy_limit
 
 from ..kernels import KERNELS, Kernel
 from ..rounds import CORES
@@ -23,6 +23,7 @@ from ..runner import report
 
 RUN_SECONDS = 0.05
 FEWEST_ROUNDS = 5
+PAUSE = 0.03  # seconds
 RATE, BETA_1, BETA_2, EPSILON = 0.001, 0.9, 0.999, 1e-7
 
 Run = Callable[[int], None]
@@ -147,8 +148,14 @@ def apart(mine: np.ndarray, theirs: np.ndarray) -> float:
     return float(np.abs(mine - theirs).max() / np.abs(theirs).max())
 
 
+def alone(limit: Limit) -> float:
+    """The limit, when PyTorch's threads no longer wait for more work on the cores that it is measured on."""
+    time.sleep(PAUSE)
+    return limit.once()
+
+
 def measure(kernel: Kernel, runs: dict[str, Run], enough: float) -> dict[str, Any]:
-    """Medians of seconds, and of shares of the limit measured right before each run."""
+    """Medians of seconds, and of shares of the limit: the higher one of those measured before and after each run."""
     limit = copy_limit("memory", CORES) if kernel.bound_by_memory else arithmetic_limit("float32", CORES)
     amount = (kernel.bytes if kernel.bound_by_memory else kernel.operations) / 1e9
     counts = {name: steps_for(run) for name, run in runs.items()}
@@ -157,11 +164,11 @@ def measure(kernel: Kernel, runs: dict[str, Run], enough: float) -> dict[str, An
     limits: list[float] = []
     while len(limits) < FEWEST_ROUNDS * len(runs) or sum(map(sum, taken.values())) * 10 < enough:
         for name, run in runs.items():
-            before = limit.once()
+            before = alone(limit)
             begin = time.perf_counter()
             run(counts[name])
             each = (time.perf_counter() - begin) / counts[name]
-            rate = (before + limit.once()) / 2
+            rate = max(before, alone(limit))
             limits.append(rate)
             taken[name].append(each)
             shares[name].append(amount / each / rate)
