@@ -20,7 +20,7 @@ class Kernel(NamedTuple):
 
     @property
     def operations(self) -> int:
-        """Floating-point operations; a multiply-add counts as two, an exponential as one."""
+        """Floating-point operations; a multiply-add counts as two, an exponential as one, one with padding as none."""
         if self.kind == "product":
             rows, inner, columns = self.sizes
             return 2 * rows * inner * columns
@@ -29,7 +29,8 @@ class Kernel(NamedTuple):
         if self.kind == "softmax":
             return 5 * self.sizes[0] * self.sizes[1]
         batch, side, channels, filters, kernel = self.sizes
-        return 2 * batch * side * side * channels * filters * kernel * kernel
+        inside = side * kernel - (kernel // 2) * (kernel // 2 + 1)  # pairs of a place and a tap that lie in the image
+        return 2 * batch * inside * inside * channels * filters
 
     @property
     def bytes(self) -> int:
