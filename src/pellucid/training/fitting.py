@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 BLOCK_SECONDS = 1.0
-GROWTH = 32  # by how much a block may have more steps than the one before, whose time told too little
+GROWTH = 256  # by how much a block may have more steps than the one before, whose time told too little
 
 
 class Fitting(TrainingRun):
@@ -208,6 +208,8 @@ def _running(values: Array, axis: int = 0) -> Array:
 
     Into which blocks the steps of an epoch fall depends on the clock. Sums that are added in this one order do not.
     """
+    if values.shape[axis] == 1:
+        return values.astype(np.float64)
     return np.add.accumulate(values, axis=axis, dtype=np.float64)
 
 

@@ -34,7 +34,7 @@ class History:
         self.epoch.extend(epochs)
         for key in {**self.history, **logs}:
             values = self.history.setdefault(key, [math.nan] * before)
-            values.extend(logs.get(key, [math.nan] * len(epochs)))
+            values.extend(logs[key] if key in logs else [math.nan] * len(epochs))
 
     def __repr__(self) -> str:
         last = ", ".join(f"{k} {v[-1]:.4g}" for k, v in self.history.items() if isinstance(v[-1], float))
