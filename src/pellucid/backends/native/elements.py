@@ -12,13 +12,13 @@ from ...core.errors import InternalError
 from ...core.indices import Index
 from ...schedule.loops import Buffer, Draw, Literal, Load, Position, Row
 from ...schedule.loops import Value as LoopValue
+from ...schedule.memory import LINE
 from .arithmetic import Arithmetic, Value, memory_type
 from .streams import Streams
 from .values import BYTES
 from .writer import Writer
 
 ROWS_AHEAD = 4
-LINE = 64
 
 
 @dataclass

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ...core.errors import InternalError
+from ...schedule.memory import LINE
 from .target import Target
 from .values import BYTES, Value, constant_value, llvm_type, memory_type, suffix
 from .writer import PAST_CACHES, Writer
 
-LINE = 64
 NARROWEST_PAST = 16  # bytes of a store that processors let go past the caches
 
 

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...core.errors import PellucidError
+from ...schedule.memory import LINE
 from . import engine
 from .machine import Machine, machine, third_level_caches
 from .target import Target
@@ -32,7 +33,7 @@ RUN_SECONDS = 0.004  # less than what a busy system gives a thread at a stretch
 UNROLLED = 8
 VECTORS_AT_ONCE = 4
 SMALLEST_COPY, LARGEST_COPY = 2**26, 2**30  # out of the caches, of all threads together
-LINE, PAGE = 64, 4096
+PAGE = 4096
 
 # Threads that are started one after the other begin together once all of them have counted themselves at the gate.
 _GATE = "ptr %gate, i64 %all"

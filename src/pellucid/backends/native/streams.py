@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from ...core.indices import Index, loop_variable
 from ...schedule.access import accesses
 from ...schedule.loops import Buffer, Contraction, Loop, Reduce, Statement, Store, leaves, reads
+from ...schedule.memory import LINE
 from .machine import Caches
 from .values import BYTES
 
-LINE = 64
 OWN = ("arena", "parameter")  # memory that begins on a line
 
 Place = tuple[Buffer, Index]
