@@ -180,8 +180,10 @@ def part_of_product(product: Contraction, name: str, parts: int, part: str) -> C
     chunk = dict(product.axes)[name] // parts
     moved = replace_variables(product, {name: loop_variable(part) * chunk + loop_variable(name)})
     assert isinstance(moved, Contraction)
-    rows, columns = (tuple((v, chunk if v == name else n) for v, n in axes) for axes in (moved.rows, moved.columns))
-    return replace(moved, rows=rows, columns=columns)
+    rows, columns, shared = (
+        tuple((v, chunk if v == name else n) for v, n in axes) for axes in (moved.rows, moved.columns, moved.shared)
+    )
+    return replace(moved, rows=rows, columns=columns, shared=shared)
 
 
 def part_of_loop(loop: Loop, parts: int, part: str) -> Loop:
@@ -225,11 +227,7 @@ def part_of_sum_of_products(
     product: Contraction, axis: str, parts: int, part: str, name: str
 ) -> tuple[list[Statement], list[Statement], list[Buffer]]:
     """Return the same of a product that adds up along one of its shared axes."""
-    chunk = dict(product.shared)[axis] // parts
-    moved = replace_variables(product, {axis: loop_variable(part) * chunk + loop_variable(axis)})
-    assert isinstance(moved, Contraction)
-    moved = replace(moved, shared=tuple((v, chunk if v == axis else n) for v, n in moved.shared))
-    result, add = product.buffer, operations["sum"]
+    moved, result, add = part_of_product(product, axis, parts, part), product.buffer, operations["sum"]
     copy, _, join = _copies(result, add, parts, part, name)
     inner = change_accesses(moved, result, _into(copy, loop_variable(part) * (copy.size // parts)))
     return [inner], [_fill(result, add, f"z{name}"), join], [copy]
