@@ -13,11 +13,10 @@ from typing import NamedTuple
 
 from ...core.errors import PellucidError
 from ...core.memory import Memory, memory, parse_bytes
-from .target import Target, host
+from .target import PROCESSORS, Target, host, processor_facts
 
 VARIABLE = "PELLUCID_CACHE_SIZES"
 SYSTEM = Path("/sys/devices/system/cpu/cpu0/cache")
-PROCESSORS = Path("/proc/cpuinfo")
 
 
 class Caches(NamedTuple):
@@ -83,10 +82,8 @@ def cores() -> int:
 def processor(path: Path = PROCESSORS) -> str:
     """Return the name of the processor's model, or at least its architecture."""
     names: dict[str, str] = {}
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        for line in path.read_text().splitlines():
-            name, _, value = line.partition(":")
-            names.setdefault(name.strip(), value.strip())
+    for name, value in processor_facts(path):
+        names.setdefault(name, value)
     found = names.get("model name") or names.get("Model") or platform.processor() or platform.machine()
     return " ".join(found.split())
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Iterator
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -102,15 +104,17 @@ def _this_machine() -> tuple[str, str, dict[str, bool]]:
     return triple, cpu, available
 
 
-def _kind(path: Path = PROCESSORS) -> str:
-    """Return what the system says of the first processor, as far as it is the same at every start; "" if nothing."""
-    found = {}
-    with contextlib.suppress(OSError, UnicodeDecodeError), path.open(encoding="ascii") as lines:
+def processor_facts(path: Path = PROCESSORS) -> Iterator[tuple[str, str]]:
+    """Yield the names and values that the system has of each processor, as far as they can be read."""
+    with contextlib.suppress(OSError, UnicodeDecodeError), path.open() as lines:
         for line in lines:
             name, _, value = line.partition(":")
-            if not name.strip():
-                break
-            found[name.strip()] = value.strip()
+            yield name.strip(), value.strip()
+
+
+def _kind(path: Path = PROCESSORS) -> str:
+    """Return what the system says of the first processor, as far as it is the same at every start; "" if nothing."""
+    found = dict(takewhile(lambda fact: fact[0], processor_facts(path)))  # up to the empty line after the first
     return "; ".join(f"{name} {found[name]}" for name in _KIND) if all(name in found for name in _KIND) else ""
 
 
