@@ -62,7 +62,8 @@ def _ordered(loop: Loop) -> Loop:
 def _needs_other_passes(nest: Sequence[Loop], writes: dict[Buffer, Index]) -> bool:
     """Whether stores in loops right inside each other read what another pass of the loops may have written."""
     sizes = {loop.variable: loop.extent for loop in nest}
-    for load in [load for leaf in nest[-1].body for load in reads(leaf) if load.buffer in writes]:  # type: ignore[arg-type]
+    stores = [leaf for leaf in nest[-1].body if isinstance(leaf, Store)]
+    for load in [load for store in stores for load in reads(store) if load.buffer in writes]:
         written = writes[load.buffer]
         apart = load.index - written
         low, high = Index(tuple(t for t in written.terms if t[0] in sizes)).span(sizes.__getitem__)
