@@ -235,7 +235,7 @@ class Layout:
         needed: set[Expression] = set()
         for current in reversed(self.order):
             readers = self.readers[current]
-            unchanging = bool(readers) and all(r in same or r in worth - needed for r in readers)
+            unchanging = bool(readers) and all(r in same or (r in worth and r not in needed) for r in readers)
             if current in worth and not unchanging:
                 needed.add(current)
         return set(topological(needed))
