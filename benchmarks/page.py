@@ -76,7 +76,8 @@ METHOD = """\
 - Compile time goes from the network's expressions to the compiled step: the first step less the second.
 - A single kernel runs in one process in Pellucid and in PyTorch, in turns; right before and after each run the limit
   of the machine is measured (multiply-adds in registers, or copies in memory), 30 ms after the threads before it had
-  their last work, and the share is taken of the higher one.
+  their last work, and the share is taken of the higher one. The arrays of the fused Adam are 51 MB, some of which the
+  last cache keeps from step to step, so that it goes beyond copies in memory.
 - Softmax regression counts shuffling and gathering the minibatches. JAX's loop is one call an epoch.
 - scikit-learn's MLPClassifier has one logistic output where the others have a softmax over two, so on two moons it
   does slightly less work and is not checked; on softmax regression it trains the same model as all.

@@ -34,9 +34,10 @@ def draw(rows: Sequence[KernelRow], path: Path) -> bool:
     bend, right = arithmetic / bandwidth, max(row.operations / row.bytes for row in rows if row.time) * 3
     axis.plot([0.2, bend, right], [0.2 * bandwidth, arithmetic, arithmetic], color="#333333", lw=1.5)
     axis.annotate(f"{arithmetic:.0f} GFLOP/s", (right, arithmetic), (0, 5), textcoords="offset points", ha="right")
-    axis.annotate(f"{bandwidth:.0f} GB/s", (0.25, 0.25 * bandwidth), (0, 14), textcoords="offset points")
-    for number, row in enumerate(rows, 1):
-        points(axis, number, row)
+    axis.annotate(f"{bandwidth:.0f} GB/s", (1.5, 1.5 * bandwidth), (-6, 2), textcoords="offset points", ha="right")
+    for row in rows:
+        points(axis, row)
+    numbers(axis, rows)
     axis.set(xscale="log", yscale="log", xlabel="operations for each byte that must be moved", ylabel="GFLOP/s")
     axis.spines[["top", "right"]].set_visible(False)
     axis.set_title("Single kernels under the limits of this machine: Pellucid filled, PyTorch hollow", loc="left")
@@ -47,13 +48,25 @@ def draw(rows: Sequence[KernelRow], path: Path) -> bool:
     return True
 
 
-def points(axis: Any, number: int, row: KernelRow) -> None:
+def intensity(row: KernelRow) -> float:
+    """Operations for each byte."""
+    return row.operations / row.bytes if row.bytes else 0
+
+
+def numbers(axis: Any, rows: Sequence[KernelRow]) -> None:
+    """The numbers of the kernels; those at one intensity, whose points are close, stand together beside the highest."""
+    together: dict[float, list[int]] = {}
+    for number, row in enumerate(rows, 1):
+        if row.time:
+            together.setdefault(round(intensity(row), 3), []).append(number)
+    for at, found in together.items():
+        highest = max(rows[n - 1].operations / rows[n - 1].time.median / 1e6 for n in found)
+        axis.annotate(", ".join(map(str, found)), (at, highest), (7, -4), textcoords="offset points", fontsize=8)
+
+
+def points(axis: Any, row: KernelRow) -> None:
     """One kernel of both."""
-    intensity = row.operations / row.bytes if row.bytes else 0
     for time, colour, face in ((row.torch, OTHERS, "none"), (row.time, OURS, OURS)):
         if time:
             height = row.operations / time.median / 1e6
-            axis.scatter([intensity], [height], edgecolors=colour, facecolors=face, zorder=3)
-    if row.time:
-        at = (intensity, row.operations / row.time.median / 1e6)
-        axis.annotate(str(number), at, (6, 3), textcoords="offset points", fontsize=8)
+            axis.scatter([intensity(row)], [height], edgecolors=colour, facecolors=face, zorder=3)
