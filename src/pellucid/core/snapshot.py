@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from .expression import Parameter, aligned_copy, locked, storage_of
+from .expression import Parameter, aligned_like, locked, storage_of
 
 
 class Snapshot:
-    """The values that some parameters had at one moment; see ``snapshot``.
+    """Room for the values that some parameters have at one moment: nothing is in it before ``take``; see ``snapshot``.
+
+    Parameters that were not drawn yet are drawn.
 
     Attributes:
         values: the copy of each parameter's value, in the order of the parameters.
@@ -20,10 +22,10 @@ class Snapshot:
     def __init__(self, parameters: Iterable[Parameter]) -> None:
         self.parameters = tuple(parameters)
         with locked(self.parameters):
-            self.values: list[np.ndarray[Any, Any]] = [aligned_copy(storage_of(p).array) for p in self.parameters]
+            self.values: list[np.ndarray[Any, Any]] = [aligned_like(storage_of(p).array) for p in self.parameters]
 
     def take(self) -> None:
-        """Copy the present values into the same memory, in place of the earlier ones."""
+        """Copy the present values, in place of the earlier ones if there are."""
         with locked(self.parameters):
             for parameter, kept in zip(self.parameters, self.values, strict=True):
                 np.copyto(kept, storage_of(parameter).array)
@@ -48,7 +50,9 @@ def snapshot(parameters: Iterable[Parameter]) -> Snapshot:
     >>> W.value
     array([1., 2.], dtype=float32)
     """
-    return Snapshot(parameters)
+    made = Snapshot(parameters)
+    made.take()
+    return made
 
 
 __all__ = ["Snapshot", "snapshot"]

@@ -18,7 +18,7 @@ import numpy as np
 from .. import distributed
 from ..core.errors import Interrupted, NotANumberError
 from ..core.interruption import Interruption
-from ..core.snapshot import snapshot
+from ..core.snapshot import Snapshot
 from ..repeating import Prepared
 from .callbacks import Callback, Logs
 from .divergence import diverged
@@ -55,7 +55,7 @@ class Fitting(TrainingRun):
         self.program, self.prepared = program, prepared
         self.length = prepared.steps_per_epoch
         self._rows = prepared.parts[0].batches.rows or prepared.count  # in a step
-        self._snapshot = snapshot(model.state_parameters())
+        self._snapshot = Snapshot(model.state_parameters())
         self._longest = min([BLOCK_SECONDS, *(callback.block_seconds for callback in self.callbacks)])
         self._most = 1  # steps that take about so many seconds, as far as is known
         self._reached = self._first_row = 0

@@ -12,7 +12,7 @@ from .. import distributed
 from ..compile import Backend
 from ..core.errors import EmptyBatchError, InputError
 from ..core.interruption import Interruption
-from ..core.snapshot import Snapshot, snapshot
+from ..core.snapshot import Snapshot
 from ..function import Function
 from .callbacks import Callback, Logs
 from .divergence import diverged
@@ -131,7 +131,7 @@ class StreamFitting(TrainingRun):
                 " sample_weight and they have none; all batches of a stream are to be of one kind"
             )
         _, self._program, self._once = self.model.training_step(examples, self.backend)
-        self._kind, self._snapshot = kind, snapshot(self.model.state_parameters())
+        self._kind, self._snapshot = kind, Snapshot(self.model.state_parameters())
 
     def _do(self, examples: Examples) -> float:
         """Do the step of a batch, account for it, and return its loss, summed over the batch."""
