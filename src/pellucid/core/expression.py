@@ -389,17 +389,11 @@ def locked(parameters: Iterable[Expression]) -> Iterator[None]:
 
 def aligned_copy(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Return a contiguous copy that starts on a cache line (64 bytes), as vector loads like it."""
-    copy = aligned_like(array)
-    copy[...] = array
-    return copy
-
-
-def aligned_like(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Return room for such a copy, in memory that is not touched yet."""
     raw = np.empty(array.nbytes + 64, dtype=np.uint8)
     start = -raw.ctypes.data % 64
-    room: np.ndarray[Any, Any] = raw[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
-    return room
+    copy: np.ndarray[Any, Any] = raw[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
 
 
 def fresh_token() -> int:
@@ -496,6 +490,6 @@ def make_deferred(
 
 
 __all__ = [
-    "Axis", "Expression", "Parameter", "Shape", "Storage", "aligned_copy", "aligned_like", "as_array", "as_expressions",
+    "Axis", "Expression", "Parameter", "Shape", "Storage", "aligned_copy", "as_array", "as_expressions",
     "fresh_token", "intern", "is_expression", "locked", "make_deferred", "make_parameter", "node", "storage_of"
 ]  # fmt: skip

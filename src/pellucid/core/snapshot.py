@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .expression import Parameter, aligned_like, locked, storage_of
+from .expression import Parameter, locked, storage_of
 
 
 class Snapshot:
@@ -22,7 +22,7 @@ class Snapshot:
     def __init__(self, parameters: Iterable[Parameter]) -> None:
         self.parameters = tuple(parameters)
         with locked(self.parameters):
-            self.values: list[np.ndarray[Any, Any]] = [aligned_like(storage_of(p).array) for p in self.parameters]
+            self.values: list[np.ndarray[Any, Any]] = [np.empty_like(storage_of(p).array) for p in self.parameters]
 
     def take(self) -> None:
         """Copy the present values, in place of the earlier ones if there are."""
