@@ -25,6 +25,7 @@ from .operations.source import variable
 from .step import Array, Batches, Call, Step
 
 CHUNK_SECONDS = 0.05
+SAMPLED_ROWS, SAMPLED_ELEMENTS = 256, 1 << 20  # of an array that is looked at for zeros, at most
 
 
 class Part:
@@ -157,7 +158,13 @@ def epoch_of(rows: int, size: int) -> list[Batches]:
 
 
 def picking(
-    step: Step, axis: Size, sizes: Mapping[str, int], batches: Batches, chosen: int | None, shuffle: bool
+    step: Step,
+    axis: Size,
+    sizes: Mapping[str, int],
+    batches: Batches,
+    chosen: int | None,
+    shuffle: bool,
+    mostly_zero: Sequence[bool],
 ) -> Step:
     """Return a step on batches of rows: its inputs become rows of whole arrays.
 
@@ -168,6 +175,7 @@ def picking(
         batches: the batches it takes.
         chosen: how many rows an epoch has, where a further input gives their numbers; None where it has all.
         shuffle: whether each epoch has another order.
+        mostly_zero: for each input, whether most of its array are zeros.
     """
     rows = sizes[str(axis)]
     bound = {**sizes, str(axis): batches.rows}
@@ -176,15 +184,35 @@ def picking(
     if chosen is not None:
         numbers = variable("rows", (chosen,), "int32")
         order = take(numbers, order)
-    for declared in step.inputs:
+    for declared, zeros in zip(step.inputs, mostly_zero, strict=True):
         if is_by_rows(declared, axis):
-            everything = variable(str(declared), (rows, *bind_sizes(declared.shape[1:], bound)), declared.dtype)
+            shape = (rows, *bind_sizes(declared.shape[1:], bound))
+            everything = variable(str(declared), shape, declared.dtype, zeros)
             whole.append(everything)
             replaced[declared] = take(everything, order)
         else:
             whole.append(declared)
     inputs = (*whole, numbers) if chosen is not None else tuple(whole)
     return Step(inputs, step.outputs, step.updates, batches).with_roots(specialise(step.roots, bound, replaced))
+
+
+def is_mostly_zero(array: Array, numbers: Array | None = None) -> bool:
+    """Whether two thirds or more of an array's elements are 0, as far as some of its rows show.
+
+    Args:
+        array: rows along its first axis.
+        numbers: of the rows that count; all, unless told otherwise.
+
+    >>> is_mostly_zero(np.eye(3)), is_mostly_zero(np.eye(2)), is_mostly_zero(np.zeros(9))
+    (True, False, False)
+    """
+    if array.ndim < 2 or not array.size:
+        return False
+    count = len(array) if numbers is None else len(numbers)
+    looked_at = min(count, SAMPLED_ROWS, max(1, SAMPLED_ELEMENTS * len(array) // array.size))
+    places = np.linspace(0, count - 1, looked_at).astype(np.int64)
+    seen = array[places if numbers is None else numbers[places]]
+    return bool(3 * np.count_nonzero(seen) <= seen.size)
 
 
 def is_by_rows(expression: Expression, axis: Size) -> bool:
@@ -239,5 +267,6 @@ def row_numbers(given: Any, rows: int) -> Array:
 
 
 __all__ = [
-    "CHUNK_SECONDS", "Part", "Run", "batch_axis", "epoch_of", "is_by_rows", "picking", "room", "row_numbers", "taken"
+    "CHUNK_SECONDS", "Part", "Run", "batch_axis", "epoch_of", "is_by_rows", "is_mostly_zero", "picking", "room", "row_numbers",
+    "taken"
 ]  # fmt: skip

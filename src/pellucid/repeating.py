@@ -14,7 +14,7 @@ from .core.expression import Expression
 from .core.origins import place
 from .core.settings import is_whole
 from .core.sizes import Size, show_shape
-from .looping import Part, Run, batch_axis, epoch_of, is_by_rows, picking, row_numbers, taken
+from .looping import Part, Run, batch_axis, epoch_of, is_by_rows, is_mostly_zero, picking, row_numbers, taken
 from .operations.batching import ORDER_DRAW
 from .operations.random import permuted
 from .step import Array, Batches, Call, Step
@@ -115,7 +115,9 @@ class Minibatched(Loop):
         epoch = epoch_of(count, self.batch_size)
         self._check_short_batch(epoch[1].rows if len(epoch) > 1 else 0)
         chosen = None if numbers is None else count
-        parts = [Part(self._part(sizes, batches, chosen)) for batches in epoch]
+        zeros = tuple(is_by_rows(i, self.axis) and is_mostly_zero(a, numbers)
+                      for i, a in zip(self.inputs, inputs, strict=True))  # fmt: skip
+        parts = [Part(self._part(sizes, batches, chosen, zeros)) for batches in epoch]
         return Prepared(self, inputs if numbers is None else [*inputs, numbers], parts, count, numbers)
 
     def _example(self, arrays: Sequence[Any]) -> tuple[Compilation, Call]:
@@ -145,14 +147,16 @@ class Minibatched(Loop):
                     " that divides the rows"
                 )
 
-    def _part(self, sizes: Mapping[str, int], batches: Batches, chosen: int | None) -> Compilation:
+    def _part(
+        self, sizes: Mapping[str, int], batches: Batches, chosen: int | None, zeros: tuple[bool, ...]
+    ) -> Compilation:
         """Compile the step on batches of whole arrays, or of as many rows of them as are chosen."""
 
         def made() -> Step:
-            return picking(self.step, self.axis, sizes, batches, chosen, self.shuffle)
+            return picking(self.step, self.axis, sizes, batches, chosen, self.shuffle, zeros)
 
         bound = {**sizes, str(self.axis): batches.rows}
-        return self._compile(made, bound, "rows", sizes[str(self.axis)], batches, chosen, self.shuffle)
+        return self._compile(made, bound, "rows", sizes[str(self.axis)], batches, chosen, self.shuffle, zeros)
 
 
 class Prepared:

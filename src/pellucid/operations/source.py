@@ -31,20 +31,24 @@ def _source(name: str, summary: str, make: Any, array: Any) -> Operation:
     )
 
 
-def variable(name: str, shape: Any = (), dtype: Any = "float32") -> Expression:
+def variable(name: str, shape: Any = (), dtype: Any = "float32", mostly_zero: bool = False) -> Expression:
     """Return a symbolic input of a function.
 
     Args:
         name: the name it prints under and is reported by.
         shape: its axes, each a size or a name; a name (``"batch"``) gets its size at the call.
         dtype: its dtype, float32 unless told otherwise.
+        mostly_zero: whether most of its elements will be 0, as those of one-hot rows or counts of words are: products
+            with it then pass over zeros, and take as much less time. What they are remains the same. Minibatches look
+            at their arrays and need not be told.
 
     >>> x = variable("x", ("batch", 2))
     >>> x.shape, x.dtype, x.name
     ((batch, 2), 'float32', 'x')
     """
     token, axes = fresh_token(), as_shape(shape)
-    return node(_variable, (), token=token, shape=axes, dtype=check_dtype(dtype)).named(name)
+    hints = {"mostly_zero": True} if mostly_zero else {}
+    return node(_variable, (), token=token, shape=axes, dtype=check_dtype(dtype), **hints).named(name)
 
 
 def parameter(value: Any, name: str | None = None, trainable: bool = True, dtype: Any = "float32") -> Parameter:

@@ -18,6 +18,7 @@ from ..operations.source import is_constant, scalar_value
 from ..step import Step
 from .axes import Axis, AxisClasses, reshape_groups
 from .loops import Buffer
+from .zeros import is_mostly_zero
 
 DEEPEST_INLINE = 24
 NESTED_WORK = 256
@@ -348,7 +349,7 @@ class Layout:
         self._buffer(parameter, Buffer(name, parameter.dtype, count(parameter), "parameter", number))
 
     def _buffer(self, current: Expression, buffer: Buffer) -> None:
-        buffer.holds = current
+        buffer.holds, buffer.mostly_zero = current, is_mostly_zero(current)
         self.buffers[current] = buffer
         self.layouts[current] = self._strides(current, buffer)
 

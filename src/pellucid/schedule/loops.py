@@ -13,7 +13,7 @@
               | Position(index, dtype)                                the index itself, as a number
               | Draw(operation, token, element, attributes, dtype)    a random number, by its counter
     Index     = offset + Σ coefficient · loop variable                (core/indices.py)
-    Buffer    = name, dtype, size, place: input | parameter | constant | output | arena | private
+    Buffer    = name, dtype, size, mostly_zero, place: input | parameter | constant | output | arena | private
 
 A buffer is flat; an index counts elements. A private buffer belongs to one pass of the loop around it: one for each
 lane where that loop is a vector, and in registers where its indices are known. Loops may be fused and reordered freely
@@ -41,7 +41,8 @@ class Buffer:
     """Memory for the elements of one expression.
 
     ``number`` counts inputs, parameters and outputs; ``updates`` is the memory of the parameter whose new value it is;
-    ``holds`` is the expression, by which one finds the lines that it came from.
+    ``holds`` is the expression, by which one finds the lines that it came from; ``mostly_zero`` tells a contraction
+    that looking for zeros in it is worth it.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Buffer:
     data: bytes = b""
     updates: Buffer | None = None
     holds: Expression | None = None
+    mostly_zero: bool = False
 
     def __str__(self) -> str:
         return self.name

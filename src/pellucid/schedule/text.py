@@ -90,7 +90,8 @@ def _block(statements: Sequence[Statement], indent: str) -> Iterator[str]:
 def _contraction(s: Contraction, indent: str) -> Iterator[str]:
     sizes = " x ".join("·".join(str(n) for _, n in axes) or "1" for axes in (s.rows, s.columns, s.shared))
     place = "" if s.kept else "each "
-    yield f"{indent}{place}{s.buffer}[{s.index}] = product {sizes} of {value_text(s.left)} and {value_text(s.right)}"
+    left, right = (value_text(v) + ", mostly zero," * v.buffer.mostly_zero for v in (s.left, s.right))
+    yield f"{indent}{place}{s.buffer}[{s.index}] = product {sizes} of {left} and {right.rstrip(',')}"
     for clip in s.clips:
         yield f"{indent}  where {clip.low} <= {clip.index} < {clip.high}"
     if s.body:

@@ -24,6 +24,7 @@ from .microkernel import Step, Tile, microkernel
 from .packing import Count, Packing
 from .product import split
 from .values import BYTES
+from .zeros import StepList, skips_zeros
 
 if TYPE_CHECKING:
     from .emit import Emitter
@@ -66,6 +67,9 @@ class BlockedContraction:
         tallest = max(height for _, height, _ in self.heights)
         self.left_size = depth * tallest + self.lanes if self.packs_left else 0
         self.tile_size = 0 if c.kept else tallest * self.group * self.width
+        self.steps = StepList(emitter, self.dtype) if skips_zeros(c, emitter.target) else None
+        self.list_size = depth + self.lanes if self.steps else 0
+        self.listed: tuple[str, str] = ("", "")  # where a tile's list of steps is, and how many they are
         self.clipped: dict[str, tuple[Position, Position]] = {}
         self.inside: Rows = ()  # of the tiles that are being written
 
@@ -129,10 +133,13 @@ class BlockedContraction:
 
     def _groups(self, first: Position, last: Position, block: Block, finishes: bool) -> None:
         with self._groups_of(first, last) as (low, high):
+            if self.steps:
+                self.steps.begin()
             self._pack(block, low, high)
 
             def tile(height: int, start: Position) -> None:
                 self._pack_left(block, height, start)
+                self._list(block, height, start)
                 self._tiles(block, height, start, low, high)
                 if finishes and self.contraction.body:
                     self._body(height, start, low, high)
@@ -164,6 +171,8 @@ class BlockedContraction:
             column = self.writer.multiply(panel, self.width)
             source = self._address(self.contraction.right, {**block.starts, self.column: column})
             packing.panel(source, self._packed(panel, low, depth), tail)
+            if self.steps:
+                self.steps.see(self._packed(panel, low, depth), depth * vectors)
 
         self._each_panel(low, high, write)
 
@@ -173,8 +182,8 @@ class BlockedContraction:
         return self._own(place)
 
     def _own(self, place: Position) -> str:
-        """Return a place in memory of the thread's own: packed panels, then the packed rows, then a tile's result."""
-        size = (self.packed_size + self.left_size + self.tile_size) * BYTES[self.dtype]
+        """Return a place in memory of the thread's own: packed panels, packed rows, a tile's result, its steps."""
+        size = (self.packed_size + self.left_size + self.tile_size + self.list_size) * BYTES[self.dtype]
         return self.writer.address(self.emitter.scratch(size), place, self.kind)
 
     def _pack_left(self, block: Block, height: int, start: Position) -> None:
@@ -182,6 +191,13 @@ class BlockedContraction:
             axes = [(name, self._count(name, n)) for name, n in block.axes]
             packing = Packing(self.emitter, self.dtype, strides_of(self.contraction.left), self.row, axes, height)
             packing.panel(self._left(block, start), self._own(self.packed_size), height % self.lanes)
+
+    def _list(self, block: Block, height: int, start: Position) -> None:
+        if self.steps:
+            place = self._own(self.packed_size + self.left_size + self.tile_size)
+            rows = [r * strides_of(self.contraction.left).get(self.row, 0) for r in range(height)]
+            (step,), ((_, count),) = self._steps(block, height, 0), block.axes
+            self.listed = place, self.steps.write(self._rows(block, start), rows, step.left, count, place)
 
     def _count(self, name: str, extent: int) -> Count:
         return (extent, self.clipped[name][1]) if name in self.clipped else extent
@@ -194,6 +210,10 @@ class BlockedContraction:
             step, row = self.border.first_inside(self.inside)
             at, start = {**at, self.border.axis: step}, self.writer.add(start, row)
         return self._address(self.contraction.left, {**at, self.row: start})
+
+    def _rows(self, block: Block, start: Position) -> str:
+        """Return where a tile's rows are read: where they were packed, or in the left operand."""
+        return self._own(self.packed_size) if self.packs_left else self._left(block, start)
 
     def _shape(self, rest: int) -> tuple[int, int]:
         """Return how many vectors a panel has, and how many columns count in the last one if not all do."""
@@ -270,7 +290,7 @@ class BlockedContraction:
 
     def _tiles(self, block: Block, height: int, start: Position, low: Position, high: Position) -> None:
         depth = math.prod(n for _, n in block.axes)
-        left = self._own(self.packed_size) if self.packs_left else self._left(block, start)
+        left = self._rows(block, start)
 
         def write(panel: Position, rest: int) -> None:
             steps = self._steps(block, height, rest)
@@ -283,6 +303,8 @@ class BlockedContraction:
             name = self._microkernel(height, rest, steps)
             counts = [self.clipped[v][1] for v, _ in block.axes if v in self.clipped]
             counted = "".join(f", i64 {n}" for n in counts)
+            if self.steps:
+                counted = f", ptr {self.listed[0]}, i64 {self.listed[1]}"
             self.writer.line(f"call void @{name}(ptr {left}, ptr {right}, ptr {result}{counted})")
 
         self._each_panel(low, high, write)
@@ -312,6 +334,7 @@ class BlockedContraction:
             tail,
             tuple(steps),
             is_cut(self.contraction),
+            self.steps is not None,
         )
         target = self.emitter.target
         return self.emitter.function(tile, lambda name: microkernel(name, tile, target, self.writer.declarations))

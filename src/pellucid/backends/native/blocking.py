@@ -18,6 +18,7 @@ from .machine import Caches
 from .microkernel import tile_shape
 from .target import Target
 from .values import BYTES
+from .zeros import low_tile, skips_zeros
 
 BLOCK = 256  # steps of a shared axis in a block, about, where a sum is cut; half as many where there are several axes
 FAR_APART = 1024  # bytes between the steps of a tile's rows from which these are worth packing
@@ -55,6 +56,8 @@ def blocking(c: Contraction, target: Target, caches: Caches) -> Blocking:
     """Return how an oriented contraction is cut by rule."""
     columns = c.columns[-1][1] if c.columns else 1
     rows, vectors = tile_shape(columns, c.shared[-1][1] if c.shared else 1, target, c.buffer.dtype)
+    if skips_zeros(c, target):
+        rows, vectors = low_tile(columns, target, c.buffer.dtype)
     width = vectors * target.lanes(c.buffer.dtype)
     packed = max(caches.l2 // 2, caches.l1)
     depth = math.prod(n for _, n in block_axes(c)[1])
@@ -83,6 +86,8 @@ def candidates(c: Contraction, target: Target, caches: Caches) -> Iterator[Block
     """Yield the cuts that a search tries, the rule's own first."""
     first = blocking(c, target, caches)
     yield first
+    if skips_zeros(c, target):
+        return  # how long a cut takes depends on the zeros, which made-up data does not have
     for bytes_ in (first.packed_bytes // 2, first.packed_bytes * 2):
         yield first._replace(packed_bytes=bytes_)
     if len(c.columns) == 1:

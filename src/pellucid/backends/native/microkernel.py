@@ -47,6 +47,7 @@ class Tile(NamedTuple):
         tail: how many columns count in the last vector; 0 if all do.
         steps: the shared axes, the innermost last.
         adds: whether the result is added to what is there.
+        listed: whether the call gives a list of the steps of the one shared axis that count; see `zeros.py`.
     """
 
     dtype: str
@@ -56,6 +57,7 @@ class Tile(NamedTuple):
     tail: int
     steps: tuple[Step, ...]
     adds: bool
+    listed: bool = False
 
 
 def tile_shape(columns: int, steps: int, target: Target, dtype: str) -> tuple[int, int]:
@@ -90,6 +92,8 @@ def tile_shape(columns: int, steps: int, target: Target, dtype: str) -> tuple[in
 def signature(name: str, tile: Tile) -> str:
     """Return the LLVM signature of a micro-kernel: two operands, the result, and the counts the call gives."""
     counts = "".join(f", i64 %n{k}" for k, step in enumerate(tile.steps) if step.steps is None)
+    if tile.listed:
+        counts = ", ptr noalias readonly %list, i64 %n0"
     pointers = "ptr noalias readonly %left, ptr noalias readonly %right, ptr noalias %result"
     return f"internal void @{name}({pointers}{counts}) noinline nounwind"
 
@@ -113,7 +117,10 @@ class _Microkernel:
         if tile.adds:
             for row in tile.results:
                 self._prefetch(row)
-        self._run(tile.steps, "%left", "%right", sums, range(len(tile.rows)))
+        if tile.listed:
+            self._run_listed(tile.steps[0], sums)
+        else:
+            self._run(tile.steps, "%left", "%right", sums, range(len(tile.rows)))
         for r in range(len(tile.rows)):
             for v in range(tile.vectors):
                 self._finish(sums[r * tile.vectors + v], tile.results[r] + v * self.lanes, v == tile.vectors - 1)
@@ -148,6 +155,13 @@ class _Microkernel:
         elif count is not None and inner:
             self._steps(left, right, range(count // unroll * unroll, count), step, sums, rows)
         return None
+
+    def _run_listed(self, step: Step, sums: list[str]) -> None:
+        with self.writer.carrying(0, "%n0", 1, sums, llvm_type(self.tile.dtype, self.lanes)) as (k, carried):
+            number = self.writer.value(f"load i32, ptr {self.writer.address('%list', k, 'i32')}")
+            place = self.writer.value(f"zext nneg i32 {number} to i64")
+            here = self._moved("%left", place, step.left), self._moved("%right", place, step.right)
+            self._step(*here, 0, 0, carried, range(len(self.tile.rows)))
 
     def _parts(self, steps: Sequence[Step], left: str, right: str, sums: list[str]) -> None:
         """Write the steps of an axis at which not all rows take part; those with the same rows are one loop."""

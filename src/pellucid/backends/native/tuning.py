@@ -95,7 +95,8 @@ def contraction_text(c: Contraction) -> str:
         return str([(extent, *move) for (_, extent), move in zip(axes, moves, strict=True)])
 
     clips = [(clip.index.offset, clip.low, clip.high) for clip in c.clips]
-    return f"{c.buffer.dtype} {shown(c.rows)} {shown(c.columns)} {shown(c.shared)} {clips}"
+    zeros = " mostly zero" if c.left.buffer.mostly_zero else ""
+    return f"{c.buffer.dtype} {shown(c.rows)} {shown(c.columns)} {shown(c.shared)} {clips}{zeros}"
 
 
 # measuring
