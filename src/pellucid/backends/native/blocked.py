@@ -24,12 +24,13 @@ from .microkernel import Step, Tile, microkernel
 from .packing import Count, Packing
 from .product import split
 from .values import BYTES
-from .zeros import StepList, skips_zeros
 
 if TYPE_CHECKING:
     from .emit import Emitter
 
 Position = str | int
+TileWriter = Callable[[int, Position], None]
+"""Writes what is done with a tile, given its height and its first row."""
 MANY_UNITS = 64  # of rows, from which threads share out whole ones: one more or less does not matter
 
 
@@ -67,9 +68,8 @@ class BlockedContraction:
         tallest = max(height for _, height, _ in self.heights)
         self.left_size = depth * tallest + self.lanes if self.packs_left else 0
         self.tile_size = 0 if c.kept else tallest * self.group * self.width
-        self.steps = StepList(emitter, self.dtype) if skips_zeros(c, emitter.target) else None
-        self.list_size = depth + self.lanes if self.steps else 0
-        self.listed: tuple[str, str] = ("", "")  # where a tile's list of steps is, and how many they are
+        self.list_size = 0
+        self.left_strides = strides_of(c.left)  # with which a tile's rows are read, if they are not packed
         self.clipped: dict[str, tuple[Position, Position]] = {}
         self.inside: Rows = ()  # of the tiles that are being written
 
@@ -133,13 +133,10 @@ class BlockedContraction:
 
     def _groups(self, first: Position, last: Position, block: Block, finishes: bool) -> None:
         with self._groups_of(first, last) as (low, high):
-            if self.steps:
-                self.steps.begin()
             self._pack(block, low, high)
 
             def tile(height: int, start: Position) -> None:
                 self._pack_left(block, height, start)
-                self._list(block, height, start)
                 self._tiles(block, height, start, low, high)
                 if finishes and self.contraction.body:
                     self._body(height, start, low, high)
@@ -171,10 +168,12 @@ class BlockedContraction:
             column = self.writer.multiply(panel, self.width)
             source = self._address(self.contraction.right, {**block.starts, self.column: column})
             packing.panel(source, self._packed(panel, low, depth), tail)
-            if self.steps:
-                self.steps.see(self._packed(panel, low, depth), depth * vectors)
+            self._see(self._packed(panel, low, depth), depth * vectors)
 
         self._each_panel(low, high, write)
+
+    def _see(self, panel: str, vectors: int) -> None:
+        """Look at a packed panel."""
 
     def _packed(self, panel: Position, low: Position, depth: int) -> str:
         """Return where a panel of a group is packed."""
@@ -191,13 +190,6 @@ class BlockedContraction:
             axes = [(name, self._count(name, n)) for name, n in block.axes]
             packing = Packing(self.emitter, self.dtype, strides_of(self.contraction.left), self.row, axes, height)
             packing.panel(self._left(block, start), self._own(self.packed_size), height % self.lanes)
-
-    def _list(self, block: Block, height: int, start: Position) -> None:
-        if self.steps:
-            place = self._own(self.packed_size + self.left_size + self.tile_size)
-            rows = [r * strides_of(self.contraction.left).get(self.row, 0) for r in range(height)]
-            (step,), ((_, count),) = self._steps(block, height, 0), block.axes
-            self.listed = place, self.steps.write(self._rows(block, start), rows, step.left, count, place)
 
     def _count(self, name: str, extent: int) -> Count:
         return (extent, self.clipped[name][1]) if name in self.clipped else extent
@@ -221,7 +213,7 @@ class BlockedContraction:
 
     # rows
 
-    def _each_tile(self, write: Callable[[int, Position], None], block: Block | None = None) -> None:
+    def _each_tile(self, write: TileWriter, block: Block | None = None) -> None:
         """Write loops over the tiles of this thread's rows: their height, and where along the last axis they begin."""
         units = math.prod(n for _, n in self.outer_rows)
         tiles = sum(times for _, _, times in self.heights)
@@ -229,7 +221,7 @@ class BlockedContraction:
         if not self.outer_rows:
             if block:
                 self._clip(block)
-            return self._tiles_of_a_row(write, *(self.emitter.share(tiles) if shares else (0, tiles)))
+            return self._tiles_of_a_row(write, *(self.emitter.share(tiles) if shares else (0, tiles)), block)
         single = shares and units < MANY_UNITS
         first, last = self.emitter.share(units * tiles if single else units) if shares else (0, units)
         ends = (self.writer.down(first, tiles), self.writer.up(last, tiles)) if single else (first, last)
@@ -243,7 +235,7 @@ class BlockedContraction:
                 before = self.writer.multiply(unit, tiles)
                 low = self.writer.larger(self.writer.subtract(first, before), 0)
                 high = self.writer.smaller(self.writer.subtract(last, before), tiles)
-            self._tiles_of_a_row(write, low, high)
+            self._tiles_of_a_row(write, low, high, block)
         for name, _ in self.outer_rows:
             del self.emitter.counters[name]
         return None
@@ -255,17 +247,23 @@ class BlockedContraction:
             unit = self.writer.value(f"udiv i64 {unit}, {extent}")
         self.emitter.counters[self.outer_rows[0][0]] = unit
 
-    def _tiles_of_a_row(self, write: Callable[[int, Position], None], first: Position, last: Position) -> None:
+    def _tiles_of_a_row(self, write: TileWriter, first: Position, last: Position, block: Block | None) -> None:
         before = 0
         for start, height, times in self.heights:
             low, high = self.writer.larger(first, before), self.writer.smaller(last, before + times)
             self.inside = self.border.rows(start, height) if self.border else ()
-            if (low, high) == (before, before + times) and times == 1:
-                write(height, start)
-            else:
-                with self.writer.loop(low, high) as tile:
-                    write(height, self.writer.add(self.writer.multiply(tile, height), start - before * height))
+            self._equal_tiles(write, low, high, height, start - before * height, block)
             before += times
+
+    def _equal_tiles(
+        self, write: TileWriter, low: Position, high: Position, height: int, origin: int, block: Block | None
+    ) -> None:
+        """Write a loop over tiles of one height; ``origin`` is where tile 0 would begin."""
+        if isinstance(low, int) and isinstance(high, int) and high - low == 1:
+            return write(height, low * height + origin)
+        with self.writer.loop(low, high) as tile:
+            write(height, self.writer.add(self.writer.multiply(tile, height), origin))
+        return None
 
     def _clip(self, block: Block) -> None:
         """Compute for each clip where its summed axis begins to count, within the block, and how many steps do."""
@@ -301,16 +299,16 @@ class BlockedContraction:
             right = self.writer.address(self._packed(panel, low, depth), skipped, self.kind)
             result = self._result(start, self.writer.multiply(panel, self.width), low)
             name = self._microkernel(height, rest, steps)
-            counts = [self.clipped[v][1] for v, _ in block.axes if v in self.clipped]
-            counted = "".join(f", i64 {n}" for n in counts)
-            if self.steps:
-                counted = f", ptr {self.listed[0]}, i64 {self.listed[1]}"
-            self.writer.line(f"call void @{name}(ptr {left}, ptr {right}, ptr {result}{counted})")
+            self.writer.line(f"call void @{name}(ptr {left}, ptr {right}, ptr {result}{self._counted(block)})")
 
         self._each_panel(low, high, write)
 
+    def _counted(self, block: Block) -> str:
+        """Return what a micro-kernel is told about the steps of a call."""
+        return "".join(f", i64 {self.clipped[v][1]}" for v, _ in block.axes if v in self.clipped)
+
     def _steps(self, block: Block, height: int, rest: int) -> list[Step]:
-        strides, steps = strides_of(self.contraction.left), []
+        strides, steps = self.left_strides, []
         left, right = height, self._shape(rest)[0] * self.lanes
         for name, count in reversed(block.axes):
             moved = left if self.packs_left else strides.get(name, 0)
@@ -320,13 +318,17 @@ class BlockedContraction:
         return steps[::-1]
 
     def _microkernel(self, height: int, rest: int, steps: list[Step]) -> str:
+        tile, target = self._tile(height, rest, steps), self.emitter.target
+        return self.emitter.function(tile, lambda name: microkernel(name, tile, target, self.writer.declarations))
+
+    def _tile(self, height: int, rest: int, steps: list[Step]) -> Tile:
         vectors, tail = self._shape(rest)
-        strides, down, skipped = strides_of(self.contraction.left), self._result_stride(), 0
+        strides, down, skipped = self.left_strides, self._result_stride(), 0
         left, rows = strides.get(self.row, 0), range(height)
         if self.border and self.inside:
             step, row = self.border.first_inside(self.inside)
             skipped = step * strides.get(self.border.axis, 0) + row * left
-        tile = Tile(
+        return Tile(
             self.dtype,
             tuple(r * left - skipped for r in rows),
             tuple(r * down for r in rows),
@@ -334,10 +336,7 @@ class BlockedContraction:
             tail,
             tuple(steps),
             is_cut(self.contraction),
-            self.steps is not None,
         )
-        target = self.emitter.target
-        return self.emitter.function(tile, lambda name: microkernel(name, tile, target, self.writer.declarations))
 
     def _result_stride(self) -> int:
         return self.contraction.index.coefficient(self.row) if self.contraction.kept else self.group * self.width

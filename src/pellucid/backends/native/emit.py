@@ -30,15 +30,17 @@ from ...schedule.memory import plan_private
 from ...schedule.share import is_shared_out
 from .arithmetic import Arithmetic, Value, memory_type
 from .blocked import BlockedContraction
-from .blocking import Blocking
+from .blocking import Blocking, oriented
 from .elements import Elements, Lanes
 from .machine import Caches
 from .microkernel import Tile
 from .product import SmallProduct
+from .skipping import SkippingContraction
 from .streams import fence, streams
 from .target import Target
 from .values import BYTES
 from .writer import Writer
+from .zeros import skips_zeros
 
 MOST_MASKED_PASSES = 24
 LARGEST_TWICE = 100
@@ -184,7 +186,8 @@ class Emitter(Elements):
         if is_blocked(statement):
             if statement.body:
                 self._allocate_private(Loop("", 1, list(statement.body), "vector"))
-            BlockedContraction(self, statement).write()
+            blocked = SkippingContraction if skips_zeros(oriented(statement), self.target) else BlockedContraction
+            blocked(self, statement).write()
         else:
             SmallProduct(self, statement).write()
 

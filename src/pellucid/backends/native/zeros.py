@@ -46,6 +46,13 @@ def low_tile(columns: int, target: Target, dtype: str) -> tuple[int, int]:
     return ROWS, -(-vectors // -(-vectors // most))
 
 
+def is_turned(c: Contraction, lanes: int) -> bool:
+    """Whether the rows of an oriented contraction lie together in the left operand, so that they are turned first."""
+    (row, m) = c.rows[-1] if c.rows else ("", 1)
+    strides = dict(c.left.index.terms)
+    return m >= lanes and strides.get(row) == 1 and strides.get(c.shared[0][0], 0) != 1
+
+
 class StepList:
     """Writes lists of the steps that count, and what tells whether all of them do.
 
@@ -78,6 +85,31 @@ class StepList:
             before = self.writer.value(f"load i8, ptr {self.all}")
             seen = self.writer.value(f"zext i1 {found.text} to i8")
             self.writer.line(f"store i8 {self.writer.value(f'or i8 {before}, {seen}')}, ptr {self.all}")
+
+    def turn(self, source: str, target: str, stride: int, steps: int, pitch: int) -> None:
+        """Write the turning of as many rows as a vector has lanes: the steps of each then lie together.
+
+        Args:
+            source: where the rows lie side by side.
+            target: where the first of them is put, with room for whole vectors.
+            stride: how far a step moves in the source.
+            steps: how many there are.
+            pitch: how far a row moves in the target.
+        """
+        whole = steps // self.lanes * self.lanes
+        with self.writer.loop(0, whole, self.lanes) as k:
+            moved = self.writer.address(source, self.writer.multiply(k, stride), self.kind)
+            self._square(moved, self.writer.address(target, k, self.kind), stride, self.lanes, pitch)
+        if whole < steps:
+            moved = self.writer.address(source, whole * stride, self.kind)
+            self._square(moved, self.writer.address(target, whole, self.kind), stride, steps - whole, pitch)
+
+    def _square(self, source: str, target: str, stride: int, steps: int, pitch: int) -> None:
+        places = [self.writer.address(source, k * stride, self.kind) for k in range(steps)]
+        zero = self.b.splat(self.b.constant_of(0, self.dtype), self.lanes)
+        columns = [self.b.load(place, self.dtype, self.lanes) for place in places]
+        for r, row in enumerate(self.b.transpose([*columns, *[zero] * (self.lanes - steps)])):
+            self.b.store(row, self.writer.address(target, r * pitch, self.kind))
 
     def _with_zeros(self, panel: str, vector: str | int, total: str) -> Value:
         """Write the addition of a vector times 0."""
