@@ -178,7 +178,7 @@ def rows(statements: Sequence[Statement]) -> set[Buffer]:
 
 def update_in_place(program: Program) -> None:
     """Let new values be written straight into their parameters, where nothing reads the old value later."""
-    for buffer in [b for b in program.buffers if b.updates is not None]:
+    for number, buffer in enumerate([b for b in program.buffers if b.updates is not None]):
         parameter = buffer.updates
         assert parameter is not None
         if parameter not in program.buffers:
@@ -187,13 +187,14 @@ def update_in_place(program: Program) -> None:
             program.each = [change_accesses(s, buffer, _moved_to(parameter)) for s in program.each]
             program.buffers.remove(buffer)
         else:
-            variable = loop_variable("z0")
+            name = f"copy{number}"
+            variable = loop_variable(name)
             copy = Store(
                 parameter,
                 variable if buffer.size > 1 else Index(),
                 Load(buffer, variable if buffer.size > 1 else Index()),
             )
-            program.each.append(Loop("z0", buffer.size, [copy]) if buffer.size > 1 else copy)
+            program.each.append(Loop(name, buffer.size, [copy]) if buffer.size > 1 else copy)
 
 
 def _moved_to(target: Buffer) -> Change:
