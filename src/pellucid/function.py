@@ -14,7 +14,7 @@ from .core.expression import Expression, Parameter, is_expression
 from .core.settings import is_whole
 from .looping import room
 from .operations.scan import check_steps
-from .operations.source import deferred_parameter, variable
+from .operations.source import deferred_parameter, is_mostly_zero, variable
 from .repeating import Minibatched, Repeated
 from .step import Call, Step
 
@@ -49,7 +49,7 @@ class Function(CompiledFunction):
         """Return the same function on variables of its own, and on parameters without values, for ``on_parameters``."""
         step = self.step
         stands = {p: deferred_parameter(p.shape, p.dtype, _no_value, p.name, p.trainable) for p in step.parameters}
-        variables = [variable(str(x), x.shape, x.dtype) for x in step.inputs]
+        variables = [variable(str(x), x.shape, x.dtype, is_mostly_zero(x)) for x in step.inputs]
         made = step.with_parameters(stands, variables)
         return Function(made, self._outputs, State(0), self.backend, self.allow_nan)
 

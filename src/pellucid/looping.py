@@ -196,14 +196,14 @@ def picking(
     return Step(inputs, step.outputs, step.updates, batches).with_roots(specialise(step.roots, bound, replaced))
 
 
-def is_mostly_zero(array: Array, numbers: Array | None = None) -> bool:
+def seems_mostly_zero(array: Array, numbers: Array | None = None) -> bool:
     """Whether two thirds or more of an array's elements are 0, as far as some of its rows show.
 
     Args:
         array: rows along its first axis.
         numbers: of the rows that count; all, unless told otherwise.
 
-    >>> is_mostly_zero(np.eye(3)), is_mostly_zero(np.eye(2)), is_mostly_zero(np.zeros(9))
+    >>> seems_mostly_zero(np.eye(3)), seems_mostly_zero(np.eye(2)), seems_mostly_zero(np.zeros(9))
     (True, False, False)
     """
     if array.ndim < 2 or not array.size:
@@ -267,6 +267,6 @@ def row_numbers(given: Any, rows: int) -> Array:
 
 
 __all__ = [
-    "CHUNK_SECONDS", "Part", "Run", "batch_axis", "epoch_of", "is_by_rows", "is_mostly_zero", "picking", "room", "row_numbers",
-    "taken"
+    "CHUNK_SECONDS", "Part", "Run", "batch_axis", "epoch_of", "is_by_rows", "picking", "room", "row_numbers",
+    "seems_mostly_zero", "taken"
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from .core.expression import Expression
 from .core.origins import place
 from .core.settings import is_whole
 from .core.sizes import Size, show_shape
-from .looping import Part, Run, batch_axis, epoch_of, is_by_rows, is_mostly_zero, picking, row_numbers, taken
+from .looping import Part, Run, batch_axis, epoch_of, is_by_rows, picking, row_numbers, seems_mostly_zero, taken
 from .operations.batching import ORDER_DRAW
 from .operations.random import permuted
 from .step import Array, Batches, Call, Step
@@ -115,7 +115,7 @@ class Minibatched(Loop):
         epoch = epoch_of(count, self.batch_size)
         self._check_short_batch(epoch[1].rows if len(epoch) > 1 else 0)
         chosen = None if numbers is None else count
-        zeros = tuple(is_by_rows(i, self.axis) and is_mostly_zero(a, numbers)
+        zeros = tuple(is_by_rows(i, self.axis) and seems_mostly_zero(a, numbers)
                       for i, a in zip(self.inputs, inputs, strict=True))  # fmt: skip
         parts = [Part(self._part(sizes, batches, chosen, zeros)) for batches in epoch]
         return Prepared(self, inputs if numbers is None else [*inputs, numbers], parts, count, numbers)

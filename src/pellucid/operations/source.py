@@ -130,6 +130,11 @@ def axis_size(size: Axis | str, dtype: Any = "float32") -> Expression:
     return node(_axis_size, (), size=size, dtype=check_dtype(dtype)).named(str(size))
 
 
+def is_mostly_zero(expression: Expression) -> bool:
+    """Whether the expression is an input of which most elements are said to be 0."""
+    return "mostly_zero" in dict(expression.attributes)
+
+
 def is_constant(expression: Expression) -> bool:
     """Whether the expression is a fixed number or array."""
     return expression.operation is _constant

@@ -18,7 +18,7 @@ from ..operations.source import is_constant, scalar_value
 from ..step import Step
 from .axes import Axis, AxisClasses, reshape_groups
 from .loops import Buffer
-from .zeros import is_mostly_zero
+from .zeros import holds_zeros
 
 DEEPEST_INLINE = 24
 NESTED_WORK = 256
@@ -349,7 +349,7 @@ class Layout:
         self._buffer(parameter, Buffer(name, parameter.dtype, count(parameter), "parameter", number))
 
     def _buffer(self, current: Expression, buffer: Buffer) -> None:
-        buffer.holds, buffer.mostly_zero = current, is_mostly_zero(current)
+        buffer.holds, buffer.mostly_zero = current, holds_zeros(current)
         self.buffers[current] = buffer
         self.layouts[current] = self._strides(current, buffer)
 

@@ -50,7 +50,7 @@ def is_turned(c: Contraction, lanes: int) -> bool:
     """Whether the rows of an oriented contraction lie together in the left operand, so that they are turned first."""
     (row, m) = c.rows[-1] if c.rows else ("", 1)
     strides = dict(c.left.index.terms)
-    return m >= lanes and strides.get(row) == 1 and strides.get(c.shared[0][0], 0) != 1
+    return m >= lanes >= ROWS and strides.get(row) == 1 and strides.get(c.shared[0][0], 0) != 1
 
 
 class StepList:
