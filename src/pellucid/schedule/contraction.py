@@ -30,6 +30,7 @@ from .loops import (
 )
 
 WHOLE_SUM = 2048  # steps of the shared axes that are summed at once
+FEWEST_COLUMNS = 32  # of a product that reads rows where they lie: more than two of the widest vectors
 BLOCKED_WORK = 1 << 18  # multiplications from which a contraction is cut into blocks and shared out
 
 
@@ -38,10 +39,24 @@ def is_blocked(contraction: Contraction) -> bool:
     left, right, index = contraction.left, contraction.right, contraction.index
     if math.prod(n for _, n in contraction.axes) < BLOCKED_WORK or not is_float(contraction.buffer.dtype):
         return False
-    if left.row or right.row or {left.dtype, right.dtype} != {contraction.buffer.dtype}:
+    if (left.row or right.row) and not picks_zeros(contraction) or {left.dtype, right.dtype} != {contraction.buffer.dtype}:
         return False
     last = [axes[-1][0] for axes in (contraction.rows, contraction.columns) if axes]
     return any(index.coefficient(name) == 1 for name in last)
+
+
+def picks_zeros(contraction: Contraction) -> bool:
+    """Whether rows of what is mostly zero are read where they lie: a list of what is not 0 is made of them anyway."""
+    c, pick = contraction, contraction.left
+    columns = c.columns
+    if not columns or c.index.coefficient(columns[-1][0]) != 1:
+        pick, columns = c.right, c.rows
+    other = c.right if pick is c.left else c.left
+    if pick.row is None or other.row or not pick.buffer.mostly_zero or len(c.shared) != 1 or c.clips or not columns:
+        return False
+    picked = pick.row.value
+    simple = isinstance(picked, Load) and picked.row is None and len(picked.index.terms) == 1
+    return simple and min(n for _, n in c.axes) > 1 and columns[-1][1] > FEWEST_COLUMNS
 
 
 def is_cut(contraction: Contraction) -> bool:

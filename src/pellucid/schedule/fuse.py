@@ -63,6 +63,7 @@ def _place(into: list[Statement], touched: list[Touches], new: Statement, outer:
     touches = accesses([new])
     position, early, ahead = len(into), _moves_early(new), list[int]()
     among = bool(outer) and any(isinstance(s, Contraction) for s in (new, *into))
+    among = among or any(_finishes(s, new, touches) for s in into)
     for k in reversed(range(len(into))):
         blocked = any(conflict(touched[k], touched[other]) for other in ahead)
         gains = not blocked and _gains(into[k], touched[k], new, touches, among, bool(outer) or k == len(into) - 1)
@@ -84,6 +85,11 @@ def _place(into: list[Statement], touched: list[Touches], new: Statement, outer:
     touched.insert(position, touches)
 
 
+def _finishes(product: Statement, new: Statement, touches: Touches) -> bool:
+    """Whether a statement can be done where the elements of a product are at hand."""
+    return isinstance(product, Contraction) and product.buffer in touches and with_body(product, new) is not None
+
+
 def _gains(old: Statement, first: Touches, new: Statement, second: Touches, among: bool, near: bool) -> bool:
     """Whether a loop for two statements is better than one for each.
 
@@ -91,7 +97,7 @@ def _gains(old: Statement, first: Touches, new: Statement, second: Touches, amon
     only statements of which one needs the other become one.
 
     Args:
-        among: whether there are products beside the statements.
+        among: whether there are products beside the statements, or one that the new one finishes.
         near: whether nothing else comes between them.
     """
     batch = _is_batch(new)

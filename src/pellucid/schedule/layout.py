@@ -17,6 +17,7 @@ from ..operations.recurrence import Loop, inside, is_recurrence, loop_key, loop_
 from ..operations.source import is_constant, scalar_value
 from ..step import Step
 from .axes import Axis, AxisClasses, reshape_groups
+from .contraction import FEWEST_COLUMNS
 from .loops import Buffer
 from .zeros import holds_zeros
 
@@ -184,7 +185,7 @@ class Layout:
             return False
         table, rows = current.inputs
         readers = self.readers[current]
-        alone = all(r.operation.kind == "product" and self._is_middling(product_axes(r)) for r in readers)
+        alone = all(r.operation.kind == "product" and self._reads_rows(r, current) for r in readers)
         return alone and table.operation.name in ("variable", "parameter") and count(rows) <= MOST_PICKED
 
     def _is_drawn(self, current: Expression) -> bool:
@@ -200,10 +201,16 @@ class Layout:
         self.drawn[current] = drawn
         return drawn
 
-    def _is_middling(self, axes: Sequence[Axis]) -> bool:
-        """Whether a product has loops of its own, but not so many that copying the rows it reads would not matter."""
-        work = math.prod(int_size(expression.shape[axis]) for expression, axis in axes)
-        return not self.is_nested(axes) and work <= READ_IN_PLACE
+    def _reads_rows(self, product: Expression, rows: Expression) -> bool:
+        """Whether a product has loops of its own, but not so many that copying the rows it reads would not matter.
+
+        Where these are mostly zero, it makes a list of what is not, and would have no use for a copy.
+        """
+        axes = product_axes(product)
+        extents = [int_size(expression.shape[axis]) for expression, axis in axes]
+        left = product.ndim == 2 and product.inputs[0] is rows and product.inputs[1] is not rows
+        lists = left and holds_zeros(rows) and min(extents) > FEWEST_COLUMNS
+        return not self.is_nested(axes) and (lists or math.prod(extents) <= READ_IN_PLACE)
 
     def _memory_behind(self, operand: Expression) -> Expression:
         """What an operand of a product is a view of, through movements that are only strides, or picked rows."""

@@ -47,7 +47,8 @@ class Tile(NamedTuple):
         tail: how many columns count in the last vector; 0 if all do.
         steps: the shared axes, the innermost last.
         adds: whether the result is added to what is there.
-        listed: whether the call gives a list of the steps of the one shared axis that count; see `zeros.py`.
+        listed: whether the call gives a list of the steps that count of the one shared axis, and the left operand has
+            these alone; see `zeros.py`.
     """
 
     dtype: str
@@ -160,7 +161,7 @@ class _Microkernel:
         with self.writer.carrying(0, "%n0", 1, sums, llvm_type(self.tile.dtype, self.lanes)) as (k, carried):
             number = self.writer.value(f"load i32, ptr {self.writer.address('%list', k, 'i32')}")
             place = self.writer.value(f"zext nneg i32 {number} to i64")
-            here = self._moved("%left", place, step.left), self._moved("%right", place, step.right)
+            here = self._moved("%left", k, step.left), self._moved("%right", place, step.right)
             self._step(*here, 0, 0, carried, range(len(self.tile.rows)))
 
     def _parts(self, steps: Sequence[Step], left: str, right: str, sums: list[str]) -> None:

@@ -1,16 +1,19 @@
 """Blocked contractions that go only through the steps at which a tile's rows are not all 0; see `zeros.py`.
 
-Rows that lie together, as those of a weight's gradient do, are turned before: as many at a time as a vector has lanes,
-which is one read of each line of memory for several tiles.
+The elements at these steps are packed beside the list of them, so that it does not matter where the rows lie: those of a
+batch are read in the whole array. Rows that lie together, as those of a weight's gradient do, are turned before: as many
+at a time as a vector has lanes, which is one read of each line of memory for several tiles.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...schedule.loops import Contraction
+from ...schedule.loops import Contraction, Load
+from ...schedule.memory import LINE
 from .blocked import Block, BlockedContraction, Position, TileWriter
 from .microkernel import Step, Tile
+from .values import BYTES
 from .zeros import StepList, is_turned
 
 if TYPE_CHECKING:
@@ -24,14 +27,13 @@ class SkippingContraction(BlockedContraction):
         super().__init__(emitter, contraction)
         self.steps = StepList(emitter, self.dtype)
         ((self.step, depth),) = self.block
-        self.list_size = depth + self.lanes
-        self.listed: tuple[str, str] = ("", "")  # where a tile's list of steps is, and how many they are
-        self.turns = is_turned(self.contraction, self.lanes)
-        self.first_turned: Position = 0
-        if self.turns:
-            pitch = -(-depth // self.lanes) * self.lanes
-            self.packs_left, self.left_size = False, self.lanes * pitch
-            self.left_strides = {**self.left_strides, self.row: pitch, self.step: 1}
+        tallest = max(height for _, height, _ in self.heights)
+        self.pitch = -(-depth // self.lanes) * self.lanes + self.lanes
+        self.list_size = (1 + tallest) * self.pitch
+        self.count = ""  # of the steps of a tile
+        self.packs_left, self.turns, self.first_turned = False, is_turned(self.contraction, self.lanes), 0
+        self.left_size = self.lanes * self.pitch if self.turns else 0
+        self.left_strides = {self.row: self.pitch, self.step: 1}
 
     def _pack(self, block: Block, low: Position, high: Position) -> None:
         self.steps.begin()
@@ -45,33 +47,71 @@ class SkippingContraction(BlockedContraction):
     ) -> None:
         if not self.turns or block is None:
             return super()._equal_tiles(write, low, high, height, origin, block)
-        writer, together = self.writer, self.lanes // height
+        writer, together, ((_, count),) = self.writer, self.lanes // height, block.axes
         with writer.loop(low, high, together) as band:
-            start = writer.add(writer.multiply(band, height), origin)
-            self.first_turned = writer.smaller(start, self.m - self.lanes)
-            source, ((_, count),) = self._left(block, self.first_turned), block.axes
-            stride, pitch = dict(self.contraction.left.index.terms)[self.step], self.left_strides[self.row]
-            self.steps.turn(source, self._own(self.packed_size), stride, count, pitch)
+            start = writer.smaller(writer.add(writer.multiply(band, height), origin), self.m - self.lanes)
+            self.first_turned = start
+            target = self._own(self.packed_size)
+            self.steps.turn(lambda k: self._element(block, start, k), target, count, self.pitch)
             end = writer.smaller(writer.add(band, together), high)
             super()._equal_tiles(write, band, end, height, origin, block)
         return None
 
-    def _rows(self, block: Block, start: Position) -> str:
-        if not self.turns:
-            return super()._rows(block, start)
-        before = self.writer.subtract(start, self.first_turned)
-        turned = self.writer.multiply(before, self.left_strides[self.row])
-        return self.writer.address(self._own(self.packed_size), turned, self.kind)
+    def _element(self, block: Block, row: Position, step: Position) -> str:
+        """Return where an element of the left operand lies."""
+        at = {self.row: row, self.step: self.writer.add(block.starts.get(self.step, 0), step)}
+        left, counters = self.contraction.left, self.emitter.counters
+        address = self._address(left, at)
+        if left.row:
+            counters.update(at)
+            address = self.writer.address(address, self.emitter.row_offset(left.row).text, self.kind)
+            for name in at:
+                del counters[name]
+        return address
 
     def _pack_left(self, block: Block, height: int, start: Position) -> None:
-        super()._pack_left(block, height, start)
-        place = self._own(self.packed_size + self.left_size + self.tile_size)
-        rows = [r * self.left_strides.get(self.row, 0) for r in range(height)]
-        (step,), ((_, count),) = self._steps(block, height, 0), block.axes
-        self.listed = place, self.steps.write(self._rows(block, start), rows, step.left, count, place)
+        """Write the list of a tile's steps, and its elements at these behind it."""
+        ((_, depth),), writer = block.axes, self.writer
+        place, stride = self._own(self.packed_size + self.left_size + self.tile_size), self._stride()
+        if self.turns:
+            before = writer.multiply(writer.subtract(start, self.first_turned), self.pitch)
+            turned = writer.address(self._own(self.packed_size), before, self.kind)
+            rows = [writer.address(turned, r * self.pitch, self.kind) for r in range(height)]
+            stride = 1
+        elif stride is not None:
+            rows = [self._element(block, writer.add(start, r), 0) for r in range(height)]
+            self._ask_for_next(block, writer.add(start, height), height, depth)
+
+        def at(row: int, step: Position) -> str:
+            if stride is None:
+                return self._element(block, writer.add(start, row), step)
+            return writer.address(rows[row], writer.multiply(step, stride), self.kind)
+
+        self.count = self.steps.write(at, height, stride == 1, depth, place, self.pitch)
+
+    def _stride(self) -> int | None:
+        """Return how far a step moves in the left operand; None if data says so."""
+        left = self.contraction.left
+        picked = left.row.value if left.row else None
+        if isinstance(picked, Load) and self.step in picked.index.variables:
+            return None
+        return left.index.coefficient(self.step)
+
+    def _ask_for_next(self, block: Block, start: Position, height: int, depth: int) -> None:
+        """Ask memory for the picked rows of the next tile, since no hardware can guess where they are."""
+        if self.contraction.left.row:
+            for r in range(height):
+                row = self._element(block, self.writer.smaller(self.writer.add(start, r), self.m - 1), 0)
+                with self.writer.loop(0, depth * BYTES[self.dtype], LINE) as line:
+                    self.writer.prefetch(self.writer.address(row, line, "i8"))
+
+    def _rows(self, block: Block, start: Position) -> str:
+        list_ = self._own(self.packed_size + self.left_size + self.tile_size)
+        return self.writer.address(list_, self.pitch, self.kind)
 
     def _counted(self, block: Block) -> str:
-        return ", ptr {}, i64 {}".format(*self.listed)
+        list_ = self._own(self.packed_size + self.left_size + self.tile_size)
+        return f", ptr {list_}, i64 {self.count}"
 
     def _tile(self, height: int, rest: int, steps: list[Step]) -> Tile:
         return super()._tile(height, rest, steps)._replace(listed=True)

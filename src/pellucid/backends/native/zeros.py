@@ -8,7 +8,8 @@ wider it is, the less finding them costs: tiles are low and wide here, the oppos
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from ...core.dtypes import is_float
@@ -21,6 +22,8 @@ from .values import BYTES, Value
 if TYPE_CHECKING:
     from .emit import Emitter
 
+Position = str | int
+Place = Callable[[int, Position], str]
 ROWS = 3  # of a tile
 FEWEST_VECTORS = 3  # of columns, for which steps are listed
 AT_ONCE = 4  # vectors of the right operand that are looked at together, so that none waits for the one before
@@ -86,27 +89,24 @@ class StepList:
             seen = self.writer.value(f"zext i1 {found.text} to i8")
             self.writer.line(f"store i8 {self.writer.value(f'or i8 {before}, {seen}')}, ptr {self.all}")
 
-    def turn(self, source: str, target: str, stride: int, steps: int, pitch: int) -> None:
+    def turn(self, at: Callable[[Position], str], target: str, steps: int, pitch: int) -> None:
         """Write the turning of as many rows as a vector has lanes: the steps of each then lie together.
 
         Args:
-            source: where the rows lie side by side.
-            target: where the first of them is put, with room for whole vectors.
-            stride: how far a step moves in the source.
+            at: returns where the rows of a step lie side by side.
+            target: where the first row is put, with room for whole vectors.
             steps: how many there are.
             pitch: how far a row moves in the target.
         """
         whole = steps // self.lanes * self.lanes
         with self.writer.loop(0, whole, self.lanes) as k:
-            moved = self.writer.address(source, self.writer.multiply(k, stride), self.kind)
-            self._square(moved, self.writer.address(target, k, self.kind), stride, self.lanes, pitch)
+            self._square(at, k, self.lanes, self.writer.address(target, k, self.kind), pitch)
         if whole < steps:
-            moved = self.writer.address(source, whole * stride, self.kind)
-            self._square(moved, self.writer.address(target, whole, self.kind), stride, steps - whole, pitch)
+            self._square(at, whole, steps - whole, self.writer.address(target, whole, self.kind), pitch)
 
-    def _square(self, source: str, target: str, stride: int, steps: int, pitch: int) -> None:
-        places = [self.writer.address(source, k * stride, self.kind) for k in range(steps)]
+    def _square(self, at: Callable[[Position], str], first: Position, steps: int, target: str, pitch: int) -> None:
         zero = self.b.splat(self.b.constant_of(0, self.dtype), self.lanes)
+        places = [at(self.writer.add(first, k)) for k in range(steps)]
         columns = [self.b.load(place, self.dtype, self.lanes) for place in places]
         for r, row in enumerate(self.b.transpose([*columns, *[zero] * (self.lanes - steps)])):
             self.b.store(row, self.writer.address(target, r * pitch, self.kind))
@@ -117,57 +117,65 @@ class StepList:
         value = self.b.load(place, self.dtype, self.lanes)
         return self.b.add(Value(total, self.dtype, self.lanes), self.b.multiply(value, self.b.constant(0, like=value)))
 
-    def write(self, left: str, rows: Sequence[int], stride: int, steps: int, place: str) -> str:
-        """Write the list of a tile's steps at an address, which has room for a vector more; return how many they are.
+    def write(self, at: Place, rows: int, adjacent: bool, steps: int, place: str, pitch: int) -> str:
+        """Write the list of a tile's steps, and its elements at these; return how many steps they are.
 
         Args:
-            left: where the tile's rows and steps begin.
-            rows: how far each row is from there.
-            stride: how far a step moves.
+            at: returns where the element of a row at a step lies.
+            rows: how many the tile has.
+            adjacent: whether steps lie next to each other.
             steps: how many there are.
-            place: where the numbers of those that count are put, as int32.
+            place: where the numbers of those that count are put, as int32, and behind them the elements.
+            pitch: how far the elements of a row are from those before it, and from the list: room for a vector more.
         """
-        together = self.lanes if stride == 1 and self.bits == "int32" and self.target.vector_bits == 512 else 0
+        together = self.lanes if adjacent and self.bits == "int32" and self.target.vector_bits == 512 else 0
         whole, count = steps // max(together, 1) * max(together, 1), ["0"]
         loaded = self.writer.value(f"load i8, ptr {self.all}")
-        all_steps = Value(self.writer.value(f"trunc i8 {loaded} to i1"), "bool", 0)
+        all_steps = self.b.splat(Value(self.writer.value(f"trunc i8 {loaded} to i1"), "bool", 0), together)
+        elements = [self.writer.address(place, (r + 1) * pitch, self.kind) for r in range(rows)]
         with self.writer.carrying(0, whole, max(together, 1), count, "i64") as (k, carried):
-            here = self.writer.address(left, self.writer.multiply(k, stride), self.kind)
-            counts = self.b.bit_or(self._not_zero(here, rows, together, None), self.b.splat(all_steps, together))
-            carried[0] = self._listed(k, counts, place, carried[0])
+            values = [self.b.load(at(r, k), self.bits, together) for r in range(rows)]
+            counts = self.b.bit_or(self._not_zero(values), all_steps)
+            carried[0] = self._listed(k, values, counts, place, elements, carried[0])
         if whole < steps:
             inside = self.b.first_lanes(steps - whole, together)
             assert inside is not None
-            here = self.writer.address(left, whole, self.kind)
-            counts = self.b.bit_or(self._not_zero(here, rows, together, inside), self.b.splat(all_steps, together))
-            count[0] = self._listed(whole, self.b.bit_and(counts, inside), place, count[0])
+            values = [self.b.load(at(r, whole), self.bits, together, inside) for r in range(rows)]
+            counts = self.b.bit_and(self.b.bit_or(self._not_zero(values), all_steps), inside)
+            count[0] = self._listed(whole, values, counts, place, elements, count[0])
         return count[0]
 
-    def _not_zero(self, left: str, rows: Sequence[int], lanes: int, mask: Value | None) -> Value:
+    def _not_zero(self, values: Sequence[Value]) -> Value:
         """Whether a row has something else than 0 at a step, whatever the sign of a 0."""
-        found = None
-        for row in rows:
-            value = self.b.load(self.writer.address(left, row, self.kind), self.bits, lanes, mask)
-            found = value if found is None else self.b.bit_or(found, value)
-        assert found is not None
+        found = reduce(self.b.bit_or, values)
         unsigned = self.b.shift_left(found, self.b.constant(1, like=found))
         return self.b.compare("!=", unsigned, self.b.constant(0, like=found))
 
-    def _listed(self, first: str | int, counts: Value, place: str, count: str) -> str:
-        """Write steps behind those that are listed; return how many these are then."""
-        end = self.writer.value(f"getelementptr i32, ptr {place}, i64 {count}")
-        if not counts.lanes:
-            number = self.writer.value(f"trunc i64 {first} to i32")
-            self.writer.line(f"store i32 {number}, ptr {end}")
-            return self.writer.value(f"add i64 {count}, {self.writer.value(f'zext i1 {counts.text} to i64')}")
-        lanes, kind = counts.lanes, f"<{counts.lanes} x i32>"
+    def _listed(
+        self, first: Position, values: Sequence[Value], counts: Value, place: str, elements: Sequence[str], count: str
+    ) -> str:
+        """Write steps and elements behind those that are listed; return how many these are then."""
         start = Value(self.writer.value(f"trunc i64 {first} to i32"), "int32", 0)
-        numbers = self.b.add(self.b.splat(start, lanes), self.b.iota(lanes, "int32"))
-        function = f"@llvm.experimental.vector.compress.v{lanes}i32"
-        self.writer.declare(f"{kind} {function}({kind}, <{lanes} x i1>, {kind})")
-        moved = self.writer.value(f"call {kind} {function}({numbers.typed}, {counts.typed}, {kind} poison)")
-        self.writer.line(f"store {kind} {moved}, ptr {end}, align 4")
-        self.writer.declare(f"i{lanes} @llvm.ctpop.i{lanes}(i{lanes})")
-        mask = self.writer.value(f"bitcast {counts.typed} to i{lanes}")
-        more = self.writer.value(f"call i{lanes} @llvm.ctpop.i{lanes}(i{lanes} {mask})")
-        return self.writer.value(f"add i64 {count}, {self.writer.value(f'zext i{lanes} {more} to i64')}")
+        numbers = self.b.add(self.b.splat(start, counts.lanes), self.b.iota(counts.lanes, "int32"))
+        self._put(numbers, counts, place, count)
+        for row, value in zip(elements, values, strict=True):
+            self._put(value, counts, row, count)
+        if not counts.lanes:
+            more = self.writer.value(f"zext i1 {counts.text} to i64")
+        else:
+            kind = f"i{counts.lanes}"
+            self.writer.declare(f"{kind} @llvm.ctpop.{kind}({kind})")
+            mask = self.writer.value(f"bitcast {counts.typed} to {kind}")
+            set_bits = self.writer.value(f"call {kind} @llvm.ctpop.{kind}({kind} {mask})")
+            more = self.writer.value(f"zext {kind} {set_bits} to i64")
+        return self.writer.value(f"add i64 {count}, {more}")
+
+    def _put(self, value: Value, counts: Value, place: str, count: str) -> None:
+        """Write those lanes of a value that count behind so many others."""
+        if counts.lanes:
+            function = f"@llvm.experimental.vector.compress.v{value.lanes}i32"
+            self.writer.declare(f"{value.type} {function}({value.type}, <{value.lanes} x i1>, {value.type})")
+            operands = f"{value.typed}, {counts.typed}, {value.type} poison"
+            value = Value(self.writer.value(f"call {value.type} {function}({operands})"), value.dtype, value.lanes)
+        end = self.writer.address(place, count, memory_type(value.dtype))
+        self.b.store(value, end)
