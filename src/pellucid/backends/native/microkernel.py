@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import NamedTuple
 
+from ...schedule.memory import LINE
 from .arithmetic import Arithmetic, Value
 from .target import Target
 from .values import llvm_type, memory_type
@@ -47,8 +48,9 @@ class Tile(NamedTuple):
         tail: how many columns count in the last vector; 0 if all do.
         steps: the shared axes, the innermost last.
         adds: whether the result is added to what is there.
-        listed: whether the call gives a list of the steps that count of the one shared axis, and the left operand has
-            these alone; see `zeros.py`.
+        listed: whether the call gives a list of the steps of the one shared axis that count; see `zeros.py`.
+        packed: whether the left operand has the elements at these alone.
+        ahead: how many bytes of each row of the next tile memory is asked for meanwhile.
     """
 
     dtype: str
@@ -59,6 +61,8 @@ class Tile(NamedTuple):
     steps: tuple[Step, ...]
     adds: bool
     listed: bool = False
+    packed: bool = False
+    ahead: int = 0
 
 
 def tile_shape(columns: int, steps: int, target: Target, dtype: str) -> tuple[int, int]:
@@ -95,6 +99,8 @@ def signature(name: str, tile: Tile) -> str:
     counts = "".join(f", i64 %n{k}" for k, step in enumerate(tile.steps) if step.steps is None)
     if tile.listed:
         counts = ", ptr noalias readonly %list, i64 %n0"
+    if tile.ahead:
+        counts += "".join(f", ptr %next{r}" for r in range(len(tile.rows)))
     pointers = "ptr noalias readonly %left, ptr noalias readonly %right, ptr noalias %result"
     return f"internal void @{name}({pointers}{counts}) noinline nounwind"
 
@@ -161,8 +167,12 @@ class _Microkernel:
         with self.writer.carrying(0, "%n0", 1, sums, llvm_type(self.tile.dtype, self.lanes)) as (k, carried):
             number = self.writer.value(f"load i32, ptr {self.writer.address('%list', k, 'i32')}")
             place = self.writer.value(f"zext nneg i32 {number} to i64")
-            here = self._moved("%left", k, step.left), self._moved("%right", place, step.right)
-            self._step(*here, 0, 0, carried, range(len(self.tile.rows)))
+            left = self._moved("%left", k if self.tile.packed else place, step.left)
+            if self.tile.ahead:  # a line at a time: many at once would wait for each other
+                line = self.writer.smaller(self.writer.multiply(k, LINE // 4), self.tile.ahead)
+                for r in range(len(self.tile.rows)):
+                    self.writer.prefetch(self.writer.address(f"%next{r}", line, "i8"))
+            self._step(left, self._moved("%right", place, step.right), 0, 0, carried, range(len(self.tile.rows)))
 
     def _parts(self, steps: Sequence[Step], left: str, right: str, sums: list[str]) -> None:
         """Write the steps of an axis at which not all rows take part; those with the same rows are one loop."""

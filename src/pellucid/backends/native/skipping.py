@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...schedule.loops import Contraction, Load
-from ...schedule.memory import LINE
 from .blocked import Block, BlockedContraction, Position, TileWriter
 from .microkernel import Step, Tile
 from .values import BYTES
@@ -29,10 +28,12 @@ class SkippingContraction(BlockedContraction):
         ((self.step, depth),) = self.block
         tallest = max(height for _, height, _ in self.heights)
         self.pitch = -(-depth // self.lanes) * self.lanes + self.lanes
-        self.list_size = (1 + tallest) * self.pitch
+        self.left = ""  # where a tile's turned rows are
         self.count = ""  # of the steps of a tile
+        self.next: list[str] = []  # where the rows of the next tile are
         self.packs_left, self.turns, self.first_turned = False, is_turned(self.contraction, self.lanes), 0
         self.left_size = self.lanes * self.pitch if self.turns else 0
+        self.list_size = self.pitch if self.turns else (1 + tallest) * self.pitch
         self.left_strides = {self.row: self.pitch, self.step: 1}
 
     def _pack(self, block: Block, low: Position, high: Position) -> None:
@@ -77,17 +78,20 @@ class SkippingContraction(BlockedContraction):
             before = writer.multiply(writer.subtract(start, self.first_turned), self.pitch)
             turned = writer.address(self._own(self.packed_size), before, self.kind)
             rows = [writer.address(turned, r * self.pitch, self.kind) for r in range(height)]
-            stride = 1
+            stride, self.left = 1, turned
         elif stride is not None:
             rows = [self._element(block, writer.add(start, r), 0) for r in range(height)]
-            self._ask_for_next(block, writer.add(start, height), height, depth)
+            if self.contraction.left.row:
+                last = self.m - 1
+                places = [writer.smaller(writer.add(start, height + r), last) for r in range(height)]
+                self.next = [self._element(block, place, 0) for place in places]
 
         def at(row: int, step: Position) -> str:
             if stride is None:
                 return self._element(block, writer.add(start, row), step)
             return writer.address(rows[row], writer.multiply(step, stride), self.kind)
 
-        self.count = self.steps.write(at, height, stride == 1, depth, place, self.pitch)
+        self.count = self.steps.write(at, height, stride == 1, depth, place, 0 if self.turns else self.pitch)
 
     def _stride(self) -> int | None:
         """Return how far a step moves in the left operand; None if data says so."""
@@ -97,21 +101,17 @@ class SkippingContraction(BlockedContraction):
             return None
         return left.index.coefficient(self.step)
 
-    def _ask_for_next(self, block: Block, start: Position, height: int, depth: int) -> None:
-        """Ask memory for the picked rows of the next tile, since no hardware can guess where they are."""
-        if self.contraction.left.row:
-            for r in range(height):
-                row = self._element(block, self.writer.smaller(self.writer.add(start, r), self.m - 1), 0)
-                with self.writer.loop(0, depth * BYTES[self.dtype], LINE) as line:
-                    self.writer.prefetch(self.writer.address(row, line, "i8"))
-
     def _rows(self, block: Block, start: Position) -> str:
+        if self.turns:
+            return self.left
         list_ = self._own(self.packed_size + self.left_size + self.tile_size)
         return self.writer.address(list_, self.pitch, self.kind)
 
     def _counted(self, block: Block) -> str:
         list_ = self._own(self.packed_size + self.left_size + self.tile_size)
-        return f", ptr {list_}, i64 {self.count}"
+        return f", ptr {list_}, i64 {self.count}" + "".join(f", ptr {row}" for row in self.next)
 
     def _tile(self, height: int, rest: int, steps: list[Step]) -> Tile:
-        return super()._tile(height, rest, steps)._replace(listed=True)
+        ((_, depth),) = self.block
+        ahead = depth * BYTES[self.dtype] if self.next else 0
+        return super()._tile(height, rest, steps)._replace(listed=True, packed=not self.turns, ahead=ahead)

@@ -118,7 +118,7 @@ class StepList:
         return self.b.add(Value(total, self.dtype, self.lanes), self.b.multiply(value, self.b.constant(0, like=value)))
 
     def write(self, at: Place, rows: int, adjacent: bool, steps: int, place: str, pitch: int) -> str:
-        """Write the list of a tile's steps, and its elements at these; return how many steps they are.
+        """Write the list of a tile's steps, and perhaps its elements at these; return how many steps they are.
 
         Args:
             at: returns where the element of a row at a step lies.
@@ -126,13 +126,14 @@ class StepList:
             adjacent: whether steps lie next to each other.
             steps: how many there are.
             place: where the numbers of those that count are put, as int32, and behind them the elements.
-            pitch: how far the elements of a row are from those before it, and from the list: room for a vector more.
+            pitch: how far the elements of a row are from those before it, and from the list: room for a vector more;
+                0 if they are not put there.
         """
         together = self.lanes if adjacent and self.bits == "int32" and self.target.vector_bits == 512 else 0
         whole, count = steps // max(together, 1) * max(together, 1), ["0"]
         loaded = self.writer.value(f"load i8, ptr {self.all}")
         all_steps = self.b.splat(Value(self.writer.value(f"trunc i8 {loaded} to i1"), "bool", 0), together)
-        elements = [self.writer.address(place, (r + 1) * pitch, self.kind) for r in range(rows)]
+        elements = [self.writer.address(place, (r + 1) * pitch, self.kind) for r in range(rows if pitch else 0)]
         with self.writer.carrying(0, whole, max(together, 1), count, "i64") as (k, carried):
             values = [self.b.load(at(r, k), self.bits, together) for r in range(rows)]
             counts = self.b.bit_or(self._not_zero(values), all_steps)
@@ -158,7 +159,7 @@ class StepList:
         start = Value(self.writer.value(f"trunc i64 {first} to i32"), "int32", 0)
         numbers = self.b.add(self.b.splat(start, counts.lanes), self.b.iota(counts.lanes, "int32"))
         self._put(numbers, counts, place, count)
-        for row, value in zip(elements, values, strict=True):
+        for row, value in zip(elements, values, strict=False):
             self._put(value, counts, row, count)
         if not counts.lanes:
             more = self.writer.value(f"zext i1 {counts.text} to i64")
