@@ -39,7 +39,11 @@ def is_blocked(contraction: Contraction) -> bool:
     left, right, index = contraction.left, contraction.right, contraction.index
     if math.prod(n for _, n in contraction.axes) < BLOCKED_WORK or not is_float(contraction.buffer.dtype):
         return False
-    if (left.row or right.row) and not picks_zeros(contraction) or {left.dtype, right.dtype} != {contraction.buffer.dtype}:
+    if (
+        (left.row or right.row)
+        and not picks_zeros(contraction)
+        or {left.dtype, right.dtype} != {contraction.buffer.dtype}
+    ):
         return False
     last = [axes[-1][0] for axes in (contraction.rows, contraction.columns) if axes]
     return any(index.coefficient(name) == 1 for name in last)

@@ -13,7 +13,6 @@ import pellucid as pc
 from backends.native.blocks import MACHINES, contractions, lower_thresholds, program_of, use
 from draws import draws
 from pellucid import looping
-from pellucid.backends.native.zeros import ROWS
 from pellucid.schedule.text import program_text
 
 Array = np.ndarray[Any, Any]
@@ -100,38 +99,87 @@ def test_rows_are_as_many_as_the_rule_says() -> None:
     x, y = pc.variable("x", (200, 300), mostly_zero=True), _columns(100)
     (product,) = contractions(program_of(pc.function([x, y], x @ y)))
     assert product.left.buffer.mostly_zero and not product.right.buffer.mostly_zero
-    assert ROWS == 3
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("machine", MACHINES)
+def test_picked_rows_are_read_where_they_lie(machine: str, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lower_thresholds(monkeypatch)
+    use(monkeypatch, machine)
+    monkeypatch.setattr("pellucid.schedule.layout.READ_IN_PLACE", 0)  # without the hint they are copied
+
+    @draws(12)
+    @given(
+        rows=st.integers(1, 60),
+        sizes=st.tuples(*[st.integers(30, 70)] * 3),
+        share=st.sampled_from([0.0, 0.2, 1.0]),
+        strange=st.sampled_from(sorted(STRANGE)),
+        threads=st.sampled_from([1, 3]),
+    )
+    def agree(rows: int, sizes: tuple[int, int, int], share: float, strange: str, threads: int) -> None:
+        monkeypatch.setenv("PELLUCID_THREADS", str(threads))
+        (batch, k, n), random = sizes, np.random.default_rng(rows + sum(sizes))
+        arrays = [sparse(random, (rows, k), dtype, share), random.integers(0, rows, batch).astype("int32")]
+        arrays += [random.standard_normal(shape).astype(dtype) for shape in ((k, n), (batch, n))]
+        arrays[2][k // 2, n // 3] = STRANGE[strange]
+        found = []
+        for hint in (True, False):
+            x, picked = pc.variable("x", (rows, k), dtype, mostly_zero=hint), pc.variable("rows", (batch,), "int32")
+            w, g = pc.variable("w", (k, n), dtype), pc.variable("g", (batch, n), dtype)
+            function = pc.function([x, picked, w, g], [pc.take(x, picked) @ w, pc.take(x, picked).T @ g])
+            found.append(function(*arrays))
+        for one, other in zip(*found, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+    agree()
+
+
+def test_no_batch_of_mostly_zero_rows_is_gathered() -> None:
+    random = np.random.default_rng(0)
+    x = (random.random((600, 300)) * (random.random((600, 300)) < 0.2)).astype("float32")
+    loops = step(300, scaled=False)[0].minibatches(200).on(x, random.integers(0, 10, 600).astype("int32"))
+    text = program_text(loops.parts[0].compilation.executable.program)
+    assert "take" not in text
+    assert "product 200 x 100 x 300 of x[" in text and "product 300 x 100 x 200 of x[" in text
+    assert "relu" in text[text.index("product 200 x 100 x 300") : text.index("kernel 2")]
 
 
 # which arrays are
 
 
-def step(k: int, dtype: str = "float32") -> tuple[pc.Function, pc.Parameter]:
+def step(k: int, dtype: str = "float32", scaled: bool = True) -> tuple[pc.Function, pc.Parameter]:
     """Return a step of a small network of which the first product is with the input, and its weights."""
     x, y = pc.variable("x", ("batch", k), dtype), pc.variable("y", ("batch",), "int32")
     weights = pc.parameter(np.random.default_rng(1).standard_normal((k, 100)) * 0.1, name="W")
     out = pc.parameter(np.random.default_rng(2).standard_normal((100, 10)) * 0.1, name="V")
-    scores = pc.relu(x.astype("float32") * np.float32(1 / 255) @ weights) @ out
+    rows = x.astype("float32") * np.float32(1 / 255) if scaled else x
+    scores = pc.relu(rows @ weights) @ out
     loss = pc.losses.cross_entropy(scores, y).mean()
     return pc.function([x, y], loss, updates=pc.optimizers.Adam(0.01).updates(loss, [weights, out])), weights
 
 
-@pytest.mark.parametrize("dtype", ["float32", "uint8"])
-def test_training_on_what_is_mostly_zero_is_the_same(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("batch", [200, 170])
+@pytest.mark.parametrize(("dtype", "scaled"), [("float32", True), ("float32", False), ("uint8", True)])
+def test_training_on_what_is_mostly_zero_is_the_same(
+    dtype: str, scaled: bool, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     random = np.random.default_rng(0)
     x = (random.integers(0, 256, (600, 300)) * (random.random((600, 300)) < 0.2)).astype(dtype)
     y = random.integers(0, 10, 600).astype("int32")
     found = []
     for hint in (True, False):
         if not hint:
-            monkeypatch.setattr(looping, "SAMPLED_ROWS", 0)
             monkeypatch.setattr("pellucid.repeating.seems_mostly_zero", lambda *_: False)
-        function, weights = step(300, dtype)
-        losses = function.minibatches(200, epochs=3)(x, y)
+        function, weights = step(300, dtype, scaled)
+        loops = function.minibatches(batch, epochs=3)
+        losses, chosen = loops(x, y), loops.on(x, y, rows=np.arange(0, 600, 2)).run(0, 4)
         assert ("mostly zero" in program_text(program_of(function))) == hint
-        found.append((losses, weights.value))
+        found.append((losses, chosen, weights.value))
     for one, other in zip(*found, strict=True):
-        np.testing.assert_array_equal(one, other)
+        if scaled:
+            np.testing.assert_array_equal(one, other)
+        else:  # no copy of the rows is made in a loop that others share, and so the loss is added up in another order
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
 def test_one_function_on_full_and_on_empty_arrays() -> None:

@@ -1,8 +1,8 @@
 """Blocked contractions that go only through the steps at which a tile's rows are not all 0; see `zeros.py`.
 
-The elements at these steps are packed beside the list of them, so that it does not matter where the rows lie: those of a
-batch are read in the whole array. Rows that lie together, as those of a weight's gradient do, are turned before: as many
-at a time as a vector has lanes, which is one read of each line of memory for several tiles.
+The elements at these steps are packed beside the list of them, so that it does not matter where the rows lie: those of
+a batch are read in the whole array. Rows that lie together, as those of a weight's gradient do, are turned before: as
+many at a time as a vector has lanes, which is one read of each line of memory for several tiles.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class SkippingContraction(BlockedContraction):
         self.left = ""  # where a tile's turned rows are
         self.count = ""  # of the steps of a tile
         self.next: list[str] = []  # where the rows of the next tile are
-        self.packs_left, self.turns, self.first_turned = False, is_turned(self.contraction, self.lanes), 0
+        self.packs_left, self.turns = False, is_turned(self.contraction, self.lanes)
+        self.first_turned: Position = 0
         self.left_size = self.lanes * self.pitch if self.turns else 0
         self.list_size = self.pitch if self.turns else (1 + tallest) * self.pitch
         self.left_strides = {self.row: self.pitch, self.step: 1}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Position = str | int
 Place = Callable[[int, Position], str]
-ROWS = 3  # of a tile
+FEW_LANES = 3  # in which it is not worth it to turn rows
 FEWEST_VECTORS = 3  # of columns, for which steps are listed
 AT_ONCE = 4  # vectors of the right operand that are looked at together, so that none waits for the one before
 
@@ -42,18 +42,18 @@ def low_tile(columns: int, target: Target, dtype: str) -> tuple[int, int]:
 
     >>> from pellucid.backends.native.target import Target
     >>> low_tile(100, Target("", "", "", 512, True), "float32"), low_tile(64, Target("", "", "", 256, True), "float32")
-    ((3, 7), (3, 3))
+    ((2, 7), (3, 3))
     """
-    most = 7 if target.vector_bits == 512 else 3
+    rows, most = (2, 7) if target.vector_bits == 512 else (3, 3)  # sums enough for the latency of multiply-adds
     vectors = -(-columns // target.lanes(dtype))
-    return ROWS, -(-vectors // -(-vectors // most))
+    return rows, -(-vectors // -(-vectors // most))
 
 
 def is_turned(c: Contraction, lanes: int) -> bool:
     """Whether the rows of an oriented contraction lie together in the left operand, so that they are turned first."""
     (row, m) = c.rows[-1] if c.rows else ("", 1)
     strides = dict(c.left.index.terms)
-    return m >= lanes >= ROWS and strides.get(row) == 1 and strides.get(c.shared[0][0], 0) != 1
+    return m >= lanes > FEW_LANES and strides.get(row) == 1 and strides.get(c.shared[0][0], 0) != 1
 
 
 class StepList:
