@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from ...schedule.memory import LINE
 from .arithmetic import Arithmetic, Value
 from .target import Target
 from .values import llvm_type, memory_type
 from .writer import Writer
 
 MOST_UNROLLED = 4  # steps of the innermost shared axis written out one after another
+BYTES_A_STEP = 16  # of each next row that memory is asked for: at about the pace at which it can bring them
 FEW_STEPS = 3 * MOST_UNROLLED  # of it, below which LLVM keeps more of them in 16 registers than fit
 
 
@@ -168,8 +168,8 @@ class _Microkernel:
             number = self.writer.value(f"load i32, ptr {self.writer.address('%list', k, 'i32')}")
             place = self.writer.value(f"zext nneg i32 {number} to i64")
             left = self._moved("%left", k if self.tile.packed else place, step.left)
-            if self.tile.ahead:  # a line at a time: many at once would wait for each other
-                line = self.writer.smaller(self.writer.multiply(k, LINE // 4), self.tile.ahead)
+            if self.tile.ahead:
+                line = self.writer.smaller(self.writer.multiply(k, BYTES_A_STEP), self.tile.ahead)
                 for r in range(len(self.tile.rows)):
                     self.writer.prefetch(self.writer.address(f"%next{r}", line, "i8"))
             self._step(left, self._moved("%right", place, step.right), 0, 0, carried, range(len(self.tile.rows)))

@@ -159,7 +159,7 @@ class StepList:
         start = Value(self.writer.value(f"trunc i64 {first} to i32"), "int32", 0)
         numbers = self.b.add(self.b.splat(start, counts.lanes), self.b.iota(counts.lanes, "int32"))
         self._put(numbers, counts, place, count)
-        for row, value in zip(elements, values, strict=False):
+        for row, value in zip(elements, values, strict=True) if elements else ():
             self._put(value, counts, row, count)
         if not counts.lanes:
             more = self.writer.value(f"zext i1 {counts.text} to i64")
