@@ -29,8 +29,8 @@ together, and 40 GB/s of memory. On 2 cores of Zen 3, without AVX-512, it is 200
   million operations each, which take 0.83 s at the peak of two cores. scikit-learn, whose products are those of a BLAS,
   takes 3.4 to 4.8 s, so that dense products would not be 5x even at the peak. 81% of the pixels are 0: products pass
   over those steps at which two rows have nothing else, and do 29% of the work forward and 22% of it for the weights'
-  gradient. A fit takes 0.7 s: of a step's 0.22 ms the product forward, with reading a batch from memory, 0.08, the
-  gradient with Adam's update 0.11. Both wait for weights from the second cache more than for arithmetic.
+  gradient. A fit takes 0.7 to 0.8 s: of a step's 0.22 ms the product forward, with reading a batch from memory, 0.08,
+  the gradient with Adam's update 0.11. Both wait for weights from the second cache more than for arithmetic.
 - **Model.fit on the MNIST CNN** meets its floor by no margin. Measured are 60 steps, 1.3 s, of which a fit spends 18 ms
   beside its steps, 1.4%: most of it to copy weights and moments, 40 MB, before each block of about a second, for the
   case that they become no numbers. The rest of the range is the machine's: the same steps, run in turns by a fit and by
