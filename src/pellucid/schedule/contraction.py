@@ -39,28 +39,30 @@ def is_blocked(contraction: Contraction) -> bool:
     left, right, index = contraction.left, contraction.right, contraction.index
     if math.prod(n for _, n in contraction.axes) < BLOCKED_WORK or not is_float(contraction.buffer.dtype):
         return False
-    if (
-        (left.row or right.row)
-        and not picks_zeros(contraction)
-        or {left.dtype, right.dtype} != {contraction.buffer.dtype}
-    ):
+    if {left.dtype, right.dtype} != {contraction.buffer.dtype}:
+        return False
+    if (left.row or right.row) and not picks_zeros(contraction):
         return False
     last = [axes[-1][0] for axes in (contraction.rows, contraction.columns) if axes]
     return any(index.coefficient(name) == 1 for name in last)
 
 
+def oriented(c: Contraction) -> Contraction:
+    """Return a contraction or its transpose: columns are the axis along which the result lies in memory."""
+    if not c.columns or c.index.coefficient(c.columns[-1][0]) != 1:
+        return replace(c, rows=c.columns, columns=c.rows, left=c.right, right=c.left)
+    return c
+
+
 def picks_zeros(contraction: Contraction) -> bool:
     """Whether rows of what is mostly zero are read where they lie: a list of what is not 0 is made of them anyway."""
-    c, pick = contraction, contraction.left
-    columns = c.columns
-    if not columns or c.index.coefficient(columns[-1][0]) != 1:
-        pick, columns = c.right, c.rows
-    other = c.right if pick is c.left else c.left
-    if pick.row is None or other.row or not pick.buffer.mostly_zero or len(c.shared) != 1 or c.clips or not columns:
+    c = oriented(contraction)
+    if c.left.row is None or c.right.row or not c.left.buffer.mostly_zero:
         return False
-    picked = pick.row.value
+    picked = c.left.row.value
     simple = isinstance(picked, Load) and picked.row is None and len(picked.index.terms) == 1
-    return simple and min(n for _, n in c.axes) > 1 and columns[-1][1] > FEWEST_COLUMNS
+    wide = bool(c.columns) and c.columns[-1][1] > FEWEST_COLUMNS
+    return simple and wide and len(c.shared) == 1 and not c.clips and min(n for _, n in c.axes) > 1
 
 
 def is_cut(contraction: Contraction) -> bool:

@@ -11,9 +11,10 @@ import pellucid as pc
 from backends.native.blocks import contractions, lower_thresholds, normal, program_of
 from backends.native.images import SMALL, data, training
 from pellucid.backends.native import cache, program, tuning
-from pellucid.backends.native.blocking import blocking, candidates, oriented
+from pellucid.backends.native.blocking import blocking, candidates
 from pellucid.backends.native.machine import cache_sizes
 from pellucid.backends.native.target import host
+from pellucid.schedule.contraction import oriented
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...core.indices import Index
-from ...schedule.contraction import is_cut
+from ...schedule.contraction import is_cut, oriented
 from ...schedule.loops import Axes, Contraction, Load
 from .arithmetic import memory_type
-from .blocking import block_axes, oriented, strides_of
+from .blocking import block_axes, strides_of
 from .borders import Rows, border_of
 from .microkernel import Step, Tile, microkernel
 from .packing import Count, Packing

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import NamedTuple
 
 from ...schedule.contraction import is_cut
@@ -43,13 +42,6 @@ class Blocking(NamedTuple):
     packed_bytes: int
     by_columns: bool
     packs_left: bool
-
-
-def oriented(c: Contraction) -> Contraction:
-    """Return a contraction or its transpose: columns are the axis along which the result lies in memory."""
-    if not c.columns or c.index.coefficient(c.columns[-1][0]) != 1:
-        return replace(c, rows=c.columns, columns=c.rows, left=c.right, right=c.left)
-    return c
 
 
 def blocking(c: Contraction, target: Target, caches: Caches) -> Blocking:

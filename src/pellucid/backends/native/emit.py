@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from ...core.indices import Index
 from ...schedule.access import accesses, beside_bodies
-from ...schedule.contraction import is_blocked
+from ...schedule.contraction import is_blocked, oriented
 from ...schedule.loops import (
     Apply,
     Buffer,
@@ -30,7 +30,7 @@ from ...schedule.memory import plan_private
 from ...schedule.share import is_shared_out
 from .arithmetic import Arithmetic, Value, memory_type
 from .blocked import BlockedContraction
-from .blocking import Blocking, oriented
+from .blocking import Blocking
 from .elements import Elements, Lanes
 from .machine import Caches
 from .microkernel import Tile

@@ -74,7 +74,7 @@ class SkippingContraction(BlockedContraction):
     def _pack_left(self, block: Block, height: int, start: Position) -> None:
         """Write the list of a tile's steps, and its elements at these behind it."""
         ((_, depth),), writer = block.axes, self.writer
-        place, stride = self._own(self.packed_size + self.left_size + self.tile_size), self._stride()
+        place, stride = self._list(), self._stride()
         if self.turns:
             before = writer.multiply(writer.subtract(start, self.first_turned), self.pitch)
             turned = writer.address(self._own(self.packed_size), before, self.kind)
@@ -105,12 +105,14 @@ class SkippingContraction(BlockedContraction):
     def _rows(self, block: Block, start: Position) -> str:
         if self.turns:
             return self.left
-        list_ = self._own(self.packed_size + self.left_size + self.tile_size)
-        return self.writer.address(list_, self.pitch, self.kind)
+        return self.writer.address(self._list(), self.pitch, self.kind)
+
+    def _list(self) -> str:
+        """Return where a tile's list of steps is, and behind it the elements at these."""
+        return self._own(self.packed_size + self.left_size + self.tile_size)
 
     def _counted(self, block: Block) -> str:
-        list_ = self._own(self.packed_size + self.left_size + self.tile_size)
-        return f", ptr {list_}, i64 {self.count}" + "".join(f", ptr {row}" for row in self.next)
+        return f", ptr {self._list()}, i64 {self.count}" + "".join(f", ptr {row}" for row in self.next)
 
     def _tile(self, height: int, rest: int, steps: list[Step]) -> Tile:
         ((_, depth),) = self.block

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from ...core.indices import Index
-from ...schedule.contraction import is_blocked
+from ...schedule.contraction import is_blocked, oriented
 from ...schedule.loops import Axes, Buffer, Contraction, Load, Program, leaves
 from ...step import Step
 from . import cache, cores, engine, workers
-from .blocking import Blocking, blocking, candidates, oriented
+from .blocking import Blocking, blocking, candidates
 from .context import NUMBERS, Context
 from .generate import Generated
 from .machine import cache_sizes
